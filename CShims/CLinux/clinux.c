@@ -1,0 +1,37 @@
+#define _GNU_SOURCE
+#include "weft_hot.h"
+#include "weft_thread.h"
+#include <time.h>
+#include <sched.h>
+#include <pthread.h>
+
+uint64_t weft_monotonic_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+int weft_cpu_supported(const char **missing) {
+    *missing = 0;
+#if defined(__x86_64__) && defined(__AVX2__)
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2")) { *missing = "AVX2"; return 0; }
+    if (!__builtin_cpu_supports("bmi2")) { *missing = "BMI2"; return 0; }
+    if (!__builtin_cpu_supports("fma")) { *missing = "FMA"; return 0; }
+    if (!__builtin_cpu_supports("sse4.2")) { *missing = "SSE4.2"; return 0; }
+#endif
+    return 1;
+}
+
+int weft_pin_to_processor(int processor) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(processor, &set);
+    return pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+int weft_processor_count(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    return CPU_COUNT(&set);
+}

@@ -1,0 +1,6 @@
+// Pinning of worker threads.
+#pragma once
+/// Pins the calling thread to one processor. Returns 0, or an errno value.
+int weft_pin_to_processor(int processor);
+/// The number of processors this process may run on.
+int weft_processor_count(void);

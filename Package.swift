@@ -1,0 +1,43 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Planes are folders, modules are targets; the order below is the dependency order (Docs/Architecture.md).
+// The instruction set comes from the command line (`tools/build`: -Xcc -march=x86-64-v3), not from here.
+let package = Package(
+    name: "weft",
+    products: [.executable(name: "weft", targets: ["weft"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        // Shims: one kernel facility or library per header, no logic.
+        .target(name: "CLinux", path: "CShims/CLinux"),
+        .systemLibrary(name: "CPcap", path: "CShims/CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+
+        // Core: values shared by all planes.
+        .target(name: "Wire", path: "Sources/Core/Wire"),
+        .target(name: "Flow", dependencies: ["Wire"], path: "Sources/Core/Flow"),
+
+        // Data plane.
+        .target(name: "Ports", dependencies: ["Wire", "Flow", "CLinux", "CPcap"], path: "Sources/DataPlane/Ports"),
+        .target(
+            name: "Datapath", dependencies: ["Wire", "Flow", "Ports", "CLinux"], path: "Sources/DataPlane/Datapath"),
+
+        // The command-line program.
+        .executableTarget(
+            name: "weft",
+            dependencies: [
+                "Wire", "Flow", "Ports", "Datapath", "CLinux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/Weft"),
+
+        .testTarget(name: "WireTests", dependencies: ["Wire"], path: "Tests/WireTests"),
+        .testTarget(name: "FlowTests", dependencies: ["Flow", "Wire"], path: "Tests/FlowTests"),
+        .testTarget(name: "PortsTests", dependencies: ["Ports", "Flow", "Wire"], path: "Tests/PortsTests"),
+        .testTarget(
+            name: "DatapathTests", dependencies: ["Datapath", "Ports", "Flow", "Wire", "CLinux"],
+            path: "Tests/DatapathTests"),
+    ],
+    swiftLanguageModes: [.v6]
+)

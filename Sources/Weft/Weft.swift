@@ -1,0 +1,7 @@
+import ArgumentParser
+
+@main
+struct Weft: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "weft", abstract: "Virtual networks for Linux hosts: replay, trace and measure flow tables.")
+}
