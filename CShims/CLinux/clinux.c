@@ -4,6 +4,7 @@
 #include <time.h>
 #include <sched.h>
 #include <pthread.h>
+#include <sys/mman.h>
 
 uint64_t weft_monotonic_ns(void) {
     struct timespec t;
@@ -35,3 +36,23 @@ int weft_processor_count(void) {
     if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
     return CPU_COUNT(&set);
 }
+
+void *weft_allocate_large(size_t size) {
+    const size_t huge = 2u << 20;
+    if (size < huge) {
+        void *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return p == MAP_FAILED ? 0 : p;
+    }
+    // Over-allocate to align on a huge page, then give the rest back.
+    char *raw = mmap(0, size + huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (raw == MAP_FAILED) return 0;
+    char *aligned = (char *)(((uintptr_t)raw + huge - 1) & ~(uintptr_t)(huge - 1));
+    size_t page = 4096, end = ((size + page - 1) / page) * page;
+    if (aligned > raw) munmap(raw, (size_t)(aligned - raw));
+    char *tail = aligned + end;
+    if (raw + size + huge > tail) munmap(tail, (size_t)(raw + size + huge - tail));
+    madvise(aligned, end, MADV_HUGEPAGE);
+    return aligned;
+}
+
+void weft_free_large(void *p, size_t size) { munmap(p, size); }

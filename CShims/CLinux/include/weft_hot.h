@@ -3,7 +3,9 @@
 #include <stdint.h>
 #include <stddef.h>
 #include <string.h>
-#if defined(__SSE4_2__)
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__SSE4_2__)
 #include <nmmintrin.h>
 #endif
 
@@ -47,3 +49,19 @@ static inline void weft_copy_blocks(void *_Nonnull dst, const void *_Nonnull src
 uint64_t weft_monotonic_ns(void);
 /// 1 when this processor has what the program was compiled for; otherwise 0 and `*missing` names a feature.
 int weft_cpu_supported(const char *_Nullable *_Nonnull missing);
+
+/// Bit set of the eight tags that equal `tag`; the tags start on a 32-byte boundary.
+static inline uint32_t weft_match_tags8(const uint32_t *_Nonnull tags, uint32_t tag) {
+#if defined(__AVX2__)
+    __m256i t = _mm256_load_si256((const __m256i *)tags);
+    return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(t, _mm256_set1_epi32((int)tag))));
+#else
+    uint32_t m = 0;
+    for (int i = 0; i < 8; i++) m |= (uint32_t)(tags[i] == tag) << i;
+    return m;
+#endif
+}
+
+/// Zeroed memory on a 64-byte boundary or better, in huge pages when it is large. Freed by weft_free_large with the same size.
+void *_Nullable weft_allocate_large(size_t size);
+void weft_free_large(void *_Nonnull p, size_t size);

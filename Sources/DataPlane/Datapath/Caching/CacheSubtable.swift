@@ -1,0 +1,172 @@
+import CLinux
+
+/// All cached flows with one dependency mask: a hash table from the masked words of a key to a program.
+///
+/// Buckets are one cache line, eight tags and eight entry numbers; an entry is one line when the mask has up to six words: `[hash 32 | version 32]
+/// [program][masked key words…]`. A lookup thus touches two lines, both prefetched a stage before they are needed. A bucket that is full when the
+/// table has its largest size gives up one of its entries.
+final class CacheSubtable {
+    let mask: MaskRecord
+    private(set) var buckets: UnsafeMutablePointer<UInt32>
+    private(set) var bucketMask: UInt32
+    private(set) var entries: UnsafeMutableRawPointer
+    private(set) var capacity: Int
+    private(set) var count = 0
+    private var nextUnused = 0
+    private var free: [UInt32] = []
+    let stride: Int
+    static let headerWords = 2
+    /// Entries at most.
+    let limit: Int
+    var hits: UInt64 = 0
+    private var victim: UInt32 = 0
+
+    init(mask: MaskRecord, limit: Int) {
+        self.mask = mask
+        self.limit = limit
+        stride = ((Self.headerWords + mask.count) * 8 + 63) / 64 * 64
+        capacity = 256
+        bucketMask = 63
+        buckets = Self.makeBuckets(64)
+        entries = weft_allocate_large(capacity * stride)!
+    }
+
+    deinit {
+        weft_free_large(buckets, Int(bucketMask + 1) * 64)
+        weft_free_large(entries, capacity * stride)
+        mask.deallocate()
+    }
+
+    private static func makeBuckets(_ n: Int) -> UnsafeMutablePointer<UInt32> {
+        weft_allocate_large(n * 64)!.bindMemory(to: UInt32.self, capacity: n * 16)
+    }
+
+    @inline(__always) func bucket(_ hash: UInt32) -> UnsafeMutablePointer<UInt32> {
+        buckets + Int(truncatingIfNeeded: (hash & bucketMask) &* 16)
+    }
+    /// Zero marks an empty slot, so no tag is zero.
+    @inline(__always) static func tag(_ hash: UInt32) -> UInt32 { hash | 1 }
+
+    @inline(__always) func entry(_ number: UInt32) -> UnsafeMutablePointer<UInt64> {
+        (entries + Int(number) &* stride).assumingMemoryBound(to: UInt64.self)
+    }
+
+    /// Whether an entry stands for this key.
+    @inline(__always) func accepts(_ entry: UnsafeMutablePointer<UInt64>, _ key: UnsafePointer<UInt64>) -> Bool {
+        let n = mask.count
+        var difference: UInt64 = 0
+        var i = 0
+        while i < n {
+            difference |= (key[mask.index(i)] & mask.mask(i)) ^ entry[Self.headerWords &+ i]
+            i &+= 1
+        }
+        return difference == 0
+    }
+
+    /// The entry that stands for this key.
+    func find(_ key: UnsafePointer<UInt64>, hash: UInt32) -> UnsafeMutablePointer<UInt64>? {
+        let b = bucket(hash)
+        var candidates = weft_match_tags8(b, Self.tag(hash))
+        while candidates != 0 {
+            let e = entry(b[8 + candidates.trailingZeroBitCount])
+            if accepts(e, key) { return e }
+            candidates &= candidates - 1
+        }
+        return nil
+    }
+
+    /// Adds a flow that is not in the table.
+    func insert(_ key: UnsafePointer<UInt64>, hash: UInt32, program: Program, version: UInt32) {
+        if count >= Int(bucketMask + 1) * 4, Int(bucketMask + 1) * 4 < limit { grow() }
+        let b = bucket(hash)
+        var slot = weft_match_tags8(b, 0)
+        let number: UInt32
+        if slot != 0 {
+            slot = UInt32(slot.trailingZeroBitCount)
+            number = allocate()
+            count += 1
+        } else {
+            victim &+= 1
+            slot = victim & 7
+            number = b[8 + Int(slot)]
+            release(entry(number))
+        }
+        let e = entry(number)
+        e[0] = UInt64(hash) << 32 | UInt64(version)
+        e[1] = UInt64(UInt(bitPattern: program.base))
+        for i in 0..<mask.count { e[Self.headerWords + i] = key[mask.index(i)] & mask.mask(i) }
+        program.references += 1
+        b[8 + Int(slot)] = number
+        b[Int(slot)] = Self.tag(hash)
+    }
+
+    /// Takes a flow out.
+    func remove(_ target: UnsafeMutablePointer<UInt64>) {
+        let hash = UInt32(target[0] >> 32)
+        let b = bucket(hash)
+        for i in 0..<8 where b[i] != 0 && entry(b[8 + i]) == target {
+            release(target)
+            free.append(b[8 + i])
+            b[i] = 0
+            count -= 1
+            return
+        }
+    }
+
+    private func release(_ e: UnsafeMutablePointer<UInt64>) {
+        Program(base: UnsafeMutablePointer(bitPattern: UInt(e[1]))!).references -= 1
+    }
+
+    private func allocate() -> UInt32 {
+        if let n = free.popLast() { return n }
+        if nextUnused == capacity {
+            let fresh = weft_allocate_large(capacity * 2 * stride)!
+            fresh.copyMemory(from: entries, byteCount: capacity * stride)
+            weft_free_large(entries, capacity * stride)
+            entries = fresh
+            capacity *= 2
+        }
+        nextUnused += 1
+        return UInt32(nextUnused - 1)
+    }
+
+    /// Quadruples the buckets; entries stay where they are.
+    private func grow() {
+        let old = buckets
+        let oldCount = Int(bucketMask + 1)
+        buckets = Self.makeBuckets(oldCount * 4)
+        bucketMask = UInt32(oldCount * 4 - 1)
+        for i in 0..<oldCount {
+            for j in 0..<8 where old[i * 16 + j] != 0 {
+                let number = old[i * 16 + 8 + j]
+                let hash = UInt32(entry(number)[0] >> 32)
+                let b = bucket(hash)
+                let room = weft_match_tags8(b, 0)
+                if room == 0 {
+                    release(entry(number))
+                    free.append(number)
+                    count -= 1
+                    continue
+                }
+                b[room.trailingZeroBitCount] = Self.tag(hash)
+                b[8 + room.trailingZeroBitCount] = number
+            }
+        }
+        weft_free_large(old, oldCount * 64)
+    }
+
+    /// Releases every flow.
+    func removeAll() {
+        for i in 0...Int(bucketMask) {
+            for j in 0..<8 where buckets[i * 16 + j] != 0 {
+                release(entry(buckets[i * 16 + 8 + j]))
+                buckets[i * 16 + j] = 0
+            }
+        }
+        count = 0
+        nextUnused = 0
+        free = []
+    }
+
+    var byteCount: Int { Int(bucketMask + 1) * 64 + capacity * stride }
+}

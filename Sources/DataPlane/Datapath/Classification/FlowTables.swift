@@ -1,0 +1,487 @@
+import CLinux
+import Flow
+import Synchronization
+
+/// All flow tables, groups and meters of one forwarding element, and their only writer.
+///
+/// **Publication.** Every entry is valid for a range of *versions* [`addedAt`, `removedAt`). Changes are prepared for the next version and
+/// become visible together when `publish()` stores it; a worker reads the version once per batch and sees exactly that state, however
+/// many changes follow meanwhile. So publication costs nothing per table and a set of changes is atomic.
+///
+/// **Reclamation.** What readers may still hold (removed entries, replaced lists) waits in `limbo` until every registered worker has begun a
+/// batch at or after the version that retired it.
+///
+/// **Caches** learn of changes from `changes`, the last publications with the matches they touched; see `ChangeLog`.
+///
+/// Not thread-safe: one thread at a time may call it (the *owner*); workers only read through `TableHead`.
+public final class FlowTables: @unchecked Sendable {
+    public let limits: Limits
+    public let ports: PortRegistry
+    let sides = SideStore()
+    let changes = ChangeLog()
+    let learning = LearningTable()
+    let meters = MeterStore()
+    let groups = GroupStore()
+    private var compiler: ActionCompiler
+    private var tables: [FlowTable?] = Array(repeating: nil, count: 256)
+    /// 256 table heads, then the published version.
+    let shared: UnsafeMutablePointer<UInt64>
+    static let versionWord = 256 * TableHead.wordCount
+    private var slab = EntrySlab()
+    private var nextOrdinal: UInt32 = 0
+
+    private var masks: [[UInt64]: MaskRecord] = [:]
+    private var lastMask: MaskRecord?
+    private var actionRecords: [[Action]: ActionRecord] = [:]
+    private var actionSources: [[Action]?] = []
+    private var freeSources: [Int] = []
+    private var lastActions: (source: [Action], record: ActionRecord)?
+
+    private var limbo: [(version: UInt64, what: Retired)] = []
+    private enum Retired {
+        case memory(UnsafeMutableRawPointer)
+        /// Invisible to new readers, still in the lookup structures.
+        case entry(EntryRecord)
+        /// Out of the structures; a reader may still stand on it.
+        case record(EntryRecord)
+        case actions(ActionRecord)
+    }
+    private var readers: [ReaderEpoch] = []
+    private var timers = DeadlineHeap()
+    private var hasPendingChanges = false
+    /// Called before idle time-outs are judged, so that what workers counted has reached the entries.
+    public var collectStatistics: () -> Void = {}
+    public private(set) var entryCount = 0
+
+    public init(limits: Limits = Limits(), ports: PortRegistry = PortRegistry()) {
+        self.limits = limits
+        self.ports = ports
+        compiler = ActionCompiler(sides: sides)
+        shared = .allocate(capacity: Self.versionWord + 8)
+        shared.initialize(repeating: 0, count: Self.versionWord + 8)
+        weft_store_release_u64(shared + Self.versionWord, 1)
+    }
+
+    deinit {
+        for record in masks.values { record.deallocate() }
+        for record in actionRecords.values { record.deallocate() }
+        for item in limbo {
+            switch item.what {
+            case .memory(let p): p.deallocate()
+            case .actions(let r): r.deallocate()
+            case .entry, .record: break
+            }
+        }
+        tables = []
+        shared.deallocate()
+    }
+
+    /// The version that workers see.
+    public var version: UInt64 { weft_load_acquire_u64(shared + Self.versionWord) }
+    /// The version being prepared.
+    private var nextVersion: UInt64 { version + 1 }
+
+    @inline(__always) static func head(_ shared: UnsafeMutablePointer<UInt64>, _ table: Int) -> TableHead {
+        TableHead(base: shared + table &* TableHead.wordCount)
+    }
+
+    private func table(_ id: UInt8) -> FlowTable {
+        if let t = tables[Int(id)] { return t }
+        let t = FlowTable(id: id, head: Self.head(shared, Int(id)))
+        tables[Int(id)] = t
+        return t
+    }
+
+    private func retire(_ p: UnsafeMutableRawPointer) { limbo.append((nextVersion, .memory(p))) }
+
+    // MARK: - Changes
+
+    /// Prepares one change; visible after `publish()`.
+    ///
+    /// - Parameter now: nanoseconds on the clock of the packets.
+    public func apply(_ modification: FlowModification, now: UInt64) throws(FlowTableError) {
+        switch modification {
+        case .flow(.add, let entry, _, _, _): try add(entry, now: now)
+        case .flow(let command, let entry, let anyTable, let cookieMask, let outPort):
+            try modifyOrDelete(command, entry, anyTable: anyTable, cookieMask: cookieMask, outPort: outPort, now: now)
+        case .addGroup(let group):
+            registerPorts(group.buckets.flatMap(\.actions))
+            try groups.add(group, compiler: compiler)
+            changes.noteGroupChange()
+        case .modifyGroup(let group):
+            registerPorts(group.buckets.flatMap(\.actions))
+            try groups.modify(group, compiler: compiler)
+            changes.noteGroupChange()
+        case .deleteGroup(let id):
+            groups.delete(id)
+            changes.noteGroupChange()
+        case .addMeter(let meter):
+            try meters.add(meter)
+            changes.noteGroupChange()
+        case .modifyMeter(let meter):
+            try meters.modify(meter)
+            changes.noteGroupChange()
+        case .deleteMeter(let id):
+            meters.delete(id)
+            changes.noteGroupChange()
+        }
+        hasPendingChanges = true
+    }
+
+    /// Adds an entry; one with the same table, match and priority is replaced (OpenFlow 1.3.5 §6.4).
+    public func add(_ entry: FlowEntry, now: UInt64) throws(FlowTableError) {
+        guard entry.table < 255 else { throw .tableOutOfRange(entry.table) }
+        let mask = intern(entry.match)
+        let t = table(entry.table)
+        if entry.flags.contains(.checkOverlap), overlaps(entry) { throw .overlap(table: entry.table, priority: entry.priority) }
+        registerPorts(entry.actions)
+        let words = entry.match.words
+        let record = slab.allocate(words: words.count)
+        record.packets.pointee = 0
+        record.bytes.pointee = 0
+        record.mask = mask
+        for i in 0..<words.count { record.values[i] = words[i].value }
+        if let existing = t.find(mask: mask, values: record.values, priority: entry.priority) { withdraw(existing) }
+        record.lastUsed = now
+        record.created = now
+        record.modified = now
+        record.cookie = entry.cookie
+        record.addedAt = nextVersion
+        record.removedAt = .max
+        record.actions = intern(entry.actions)
+        record.actions.references += 1
+        record.priority = entry.priority
+        record.idleTimeout = entry.idleTimeout
+        record.hardTimeout = entry.hardTimeout
+        record.table = entry.table
+        record.importance = entry.importance
+        record.entryFlags = entry.flags.rawValue
+        var flags: UInt8 = 0
+        if case .conjunction? = entry.actions.first { flags |= EntryRecord.Flag.conjunctive }
+        record.flags = flags
+        record.ordinal = nextOrdinal
+        nextOrdinal &+= 1
+        t.insert(record, retire: retire)
+        entryCount += 1
+        changes.note(record)
+        if entry.idleTimeout != 0 || entry.hardTimeout != 0 { timers.push(deadline(of: record), record) }
+        hasPendingChanges = true
+    }
+
+    /// Ends an entry's life at the next version.
+    private func withdraw(_ record: EntryRecord) {
+        record.removedAt = nextVersion
+        entryCount -= 1
+        limbo.append((nextVersion, .entry(record)))
+        changes.note(record)
+        hasPendingChanges = true
+    }
+
+    private func overlaps(_ entry: FlowEntry) -> Bool {
+        var found = false
+        tables[Int(entry.table)]?.forEachEntry {
+            if $0.removedAt == .max, $0.priority == entry.priority, $0.match.overlaps(entry.match) { found = true }
+        }
+        return found
+    }
+
+    private func modifyOrDelete(
+        _ command: FlowModification.FlowCommand, _ pattern: FlowEntry, anyTable: Bool, cookieMask: UInt64, outPort: UInt32?, now: UInt64
+    ) throws(FlowTableError) {
+        let isStrict = command == .modifyStrict || command == .deleteStrict
+        var selected: [EntryRecord] = []
+        for t in tables.compactMap({ $0 }) where anyTable || t.id == pattern.table {
+            t.forEachEntry { e in
+                guard e.removedAt == .max, (e.cookie ^ pattern.cookie) & cookieMask == 0 else { return }
+                if isStrict {
+                    guard e.priority == pattern.priority, e.match == pattern.match else { return }
+                } else {
+                    guard e.match.isWithin(pattern.match) else { return }
+                }
+                if let outPort, !self.actions(of: e).contains(where: { $0 == .output(port: outPort) }) { return }
+                selected.append(e)
+            }
+        }
+        selected.sort { $0.ordinal < $1.ordinal }
+        for e in selected {
+            if command == .delete || command == .deleteStrict {
+                withdraw(e)
+            } else {
+                var entry = self.entry(e)
+                entry.actions = pattern.actions
+                let (packets, bytes, created, used) = (e.packets.pointee, e.bytes.pointee, e.created, e.lastUsed)
+                try add(entry, now: now)
+                if let fresh = table(e.table).find(mask: e.mask, values: e.values, priority: e.priority) {
+                    fresh.packets.pointee = packets
+                    fresh.bytes.pointee = bytes
+                    fresh.created = created
+                    fresh.lastUsed = used
+                }
+            }
+        }
+    }
+
+    /// Adds or refreshes an entry made by a `learn` action; returns whether the tables changed.
+    func learn(_ entry: FlowEntry, isDelete: Bool, limit: UInt32, now: UInt64) -> (changed: Bool, accepted: Bool) {
+        let mask = intern(entry.match)
+        let values = entry.match.words.map(\.value)
+        let existing = table(entry.table).find(mask: mask, values: values, priority: entry.priority)
+        if isDelete {
+            if let existing { withdraw(existing) }
+            return (existing != nil, true)
+        }
+        if let existing, existing.cookie == entry.cookie, existing.idleTimeout == entry.idleTimeout, existing.hardTimeout == entry.hardTimeout,
+            actions(of: existing) == entry.actions
+        {
+            existing.modified = now
+            return (false, true)
+        }
+        if existing == nil, limit != 0 {
+            var learned: UInt32 = 0
+            tables[Int(entry.table)]?.forEachEntry { if $0.removedAt == .max, $0.cookie == entry.cookie { learned += 1 } }
+            if learned >= limit { return (false, false) }
+        }
+        try? add(entry, now: now)
+        return (true, true)
+    }
+
+    /// Whether a `learn` with a limit would find room now.
+    func wouldLearn(_ entry: FlowEntry, limit: UInt32) -> Bool {
+        owner.withLock { _ in
+            let mask = intern(entry.match)
+            if limit == 0 || table(entry.table).find(mask: mask, values: entry.match.words.map(\.value), priority: entry.priority) != nil {
+                return true
+            }
+            var learned: UInt32 = 0
+            tables[Int(entry.table)]?.forEachEntry { if $0.removedAt == .max, $0.cookie == entry.cookie { learned += 1 } }
+            return learned < limit
+        }
+    }
+
+    /// Held by whoever acts as the owner while several workers run: effects of programs, expiry, changes from outside.
+    let owner = Mutex(())
+
+    /// Makes all prepared changes visible at once and frees what no worker can reach.
+    public func publish() {
+        if hasPendingChanges {
+            let v = nextVersion
+            changes.close(version: v)
+            weft_store_release_u64(shared + Self.versionWord, v)
+            hasPendingChanges = false
+        }
+        reclaim()
+    }
+
+    // MARK: - Time-outs
+
+    /// The earliest moment at which some entry may expire; `.max` when none can.
+    public var nextDeadline: UInt64 { timers.first ?? .max }
+
+    private func deadline(of e: EntryRecord) -> UInt64 {
+        var d = UInt64.max
+        if e.idleTimeout != 0 { d = Swift.min(d, e.lastUsed &+ UInt64(e.idleTimeout) * 1_000_000_000) }
+        if e.hardTimeout != 0 { d = Swift.min(d, e.modified &+ UInt64(e.hardTimeout) * 1_000_000_000) }
+        return d
+    }
+
+    /// Removes and publishes every entry whose time is up at `now`; returns how many.
+    @discardableResult public func expire(now: UInt64) -> Int {
+        guard nextDeadline <= now else { return 0 }
+        collectStatistics()
+        var expired = 0
+        while let first = timers.first, first <= now {
+            let item = timers.pop()
+            let e = item.entry
+            // The memory may serve another entry by now, which has a timer of its own.
+            guard e.ordinal == item.ordinal, e.removedAt == .max else { continue }
+            let d = deadline(of: e)
+            if d <= now {
+                withdraw(e)
+                expired += 1
+            } else {
+                timers.push(d, e)
+            }
+        }
+        if expired > 0 { publish() }
+        return expired
+    }
+
+    // MARK: - Reclamation
+
+    /// Registers a worker, whose epoch then holds back reclamation.
+    func register(_ reader: ReaderEpoch) { readers.append(reader) }
+    func unregister(_ reader: ReaderEpoch) { readers.removeAll { $0 === reader } }
+
+    private func reclaim() {
+        if limbo.isEmpty { return }
+        let current = version
+        var safe = current
+        for r in readers { safe = Swift.min(safe, r.version) }
+        // Freeing an entry retires lists in turn, which append to `limbo`.
+        let items = limbo
+        limbo = []
+        var later: [(version: UInt64, what: Retired)] = []
+        for item in items {
+            if item.version > safe {
+                later.append(item)
+                continue
+            }
+            switch item.what {
+            case .memory(let p): p.deallocate()
+            case .actions(let r): r.deallocate()
+            case .entry(let e):
+                table(e.table).remove(e, retire: { self.limbo.append((current + 1, .memory($0))) })
+                limbo.append((current + 1, .record(e)))
+            case .record(let e):
+                release(e.actions)
+                e.ordinal = .max
+                slab.deallocate(e, words: e.mask.count)
+            }
+        }
+        limbo = later + limbo
+    }
+
+    // MARK: - Interning
+
+    private func intern(_ match: Match) -> MaskRecord {
+        let words = match.words
+        if let last = lastMask, last.count == words.count {
+            var isSame = true
+            for i in 0..<words.count where last.index(i) != words[i].index || last.mask(i) != words[i].mask {
+                isSame = false
+                break
+            }
+            if isSame { return last }
+        }
+        var key: [UInt64] = []
+        key.reserveCapacity(2 * words.count)
+        for w in words {
+            key.append(UInt64(w.index))
+            key.append(w.mask)
+        }
+        if let m = masks[key] {
+            lastMask = m
+            return m
+        }
+        let m = MaskRecord(words: words.map { ($0.index, $0.mask) })
+        masks[key] = m
+        lastMask = m
+        return m
+    }
+
+    private func intern(_ actions: [Action]) -> ActionRecord {
+        if let last = lastActions,
+            last.source.withUnsafeBufferPointer({ $0.baseAddress }) == actions.withUnsafeBufferPointer({ $0.baseAddress }),
+            last.source.count == actions.count
+        {
+            return last.record
+        }
+        if let r = actionRecords[actions] {
+            lastActions = (actions, r)
+            return r
+        }
+        var words = compiler.compile(actions)
+        let clauses = actions.compactMap { action -> UInt64? in
+            if case .conjunction(let id, let clause, let of) = action { UInt64(id) << 32 | UInt64(clause) << 16 | UInt64(of) } else { nil }
+        }
+        words.append(UInt64(clauses.count))
+        words += clauses
+        let source: Int
+        if let free = freeSources.popLast() {
+            source = free
+            actionSources[free] = actions
+        } else {
+            source = actionSources.count
+            actionSources.append(actions)
+        }
+        let record = ActionRecord(words: words, source: source)
+        actionRecords[actions] = record
+        lastActions = (actions, record)
+        return record
+    }
+
+    private func release(_ record: ActionRecord) {
+        record.references -= 1
+        guard record.references == 0 else { return }
+        let source = record.source
+        if let actions = actionSources[source] { actionRecords[actions] = nil }
+        actionSources[source] = nil
+        freeSources.append(source)
+        if lastActions?.record == record { lastActions = nil }
+        limbo.append((version + 1, .actions(record)))
+    }
+
+    /// Ports that actions name exist from then on; see `PortRegistry`.
+    private func registerPorts(_ actions: [Action]) {
+        for action in actions {
+            switch action {
+            case .output(let port, _), .enqueue(let port, _): ports.registerNamedByFlow(port)
+            case .clone(let list), .writeActions(let list): registerPorts(list)
+            case .bundle(_, _, _, let members, _): for m in members { ports.registerNamedByFlow(m) }
+            default: break
+            }
+        }
+    }
+
+    // MARK: - Reading back
+
+    func actions(of e: EntryRecord) -> [Action] { actionSources[e.actions.source] ?? [] }
+
+    func entry(_ e: EntryRecord) -> FlowEntry {
+        FlowEntry(
+            table: e.table, priority: e.priority, match: e.match, actions: actions(of: e), cookie: e.cookie, idleTimeout: e.idleTimeout,
+            hardTimeout: e.hardTimeout, importance: e.importance, flags: FlowEntry.Flags(rawValue: e.entryFlags))
+    }
+
+    /// Every live entry with its counters, by table, falling priority, then age. Call `collectStatistics` first for counters to the packet.
+    public func entries() -> [(entry: FlowEntry, packets: UInt64, bytes: UInt64, lastUsed: UInt64)] {
+        var records: [EntryRecord] = []
+        for t in tables.compactMap({ $0 }) { t.forEachEntry { if $0.removedAt == .max { records.append($0) } } }
+        records.sort { ($0.table, $1.priority, $0.ordinal) < ($1.table, $0.priority, $1.ordinal) }
+        return records.map { (entry($0), $0.packets.pointee, $0.bytes.pointee, $0.lastUsed) }
+    }
+
+    /// Live entries of one table that a trace may compare with a packet, in falling priority.
+    func records(inTable id: UInt8) -> [EntryRecord] {
+        var records: [EntryRecord] = []
+        tables[Int(id)]?.forEachEntry { if $0.removedAt == .max { records.append($0) } }
+        records.sort { ($1.priority, $0.ordinal) < ($0.priority, $1.ordinal) }
+        return records
+    }
+
+    /// Number of entries by table.
+    public var entryCounts: [(table: UInt8, count: Int)] {
+        tables.compactMap { t in
+            guard let t else { return nil }
+            var n = 0
+            t.forEachEntry { if $0.removedAt == .max { n += 1 } }
+            return n == 0 ? nil : (t.id, n)
+        }
+    }
+
+    /// Bytes of entries and lookup structures.
+    public var byteCount: Int { slab.byteCount + tables.reduce(0) { $0 + ($1?.byteCount ?? 0) } }
+}
+
+/// Why a change to the tables was refused.
+public enum FlowTableError: Error, Equatable, Sendable, CustomStringConvertible {
+    case tableOutOfRange(UInt8)
+    case overlap(table: UInt8, priority: UInt16)
+    case groupExists(UInt32)
+    case noSuchGroup(UInt32)
+    case groupLoop(UInt32)
+    case meterExists(UInt32)
+    case noSuchMeter(UInt32)
+
+    public var description: String {
+        switch self {
+        case .tableOutOfRange(let t): "table \(t) is out of range: tables are 0 to 254"
+        case .overlap(let table, let priority): "an entry of priority \(priority) in table \(table) overlaps, and check_overlap was asked"
+        case .groupExists(let id): "group \(id) exists already"
+        case .noSuchGroup(let id): "group \(id) does not exist"
+        case .groupLoop(let id): "group \(id) would reach itself"
+        case .meterExists(let id): "meter \(id) exists already"
+        case .noSuchMeter(let id): "meter \(id) does not exist"
+        }
+    }
+}

@@ -1,0 +1,242 @@
+import CLinux
+import Flow
+
+/// Runs programs on packets: the one executor of hits and misses.
+///
+/// It knows no tables. Every end of a packet is counted here, per port or per drop reason, and given to the recorder when there is one.
+/// A program changes the packet in its buffer; outputs take the bytes as they are at that moment.
+final class ProgramExecutor {
+    /// By dense port index.
+    let txPackets: UnsafeMutablePointer<UInt64>
+    let txBytes: UnsafeMutablePointer<UInt64>
+    let drops: UnsafeMutablePointer<UInt64>
+    /// Copies made: every end of a packet but its first is that of a copy.
+    private(set) var copied: UInt64 = 0
+    private(set) var ended: UInt64 = 0
+    private(set) var toController: UInt64 = 0
+    private(set) var toControllerBytes: UInt64 = 0
+    /// When set, is told of every end with its bytes.
+    var recorder: EventRecorder?
+    private let meters: MeterStore
+    private let learning: LearningTable
+    /// Effects of the packet at hand, applied by the worker when its program is done.
+    private(set) var pendingEffects: [UInt32] = []
+    /// Frozen translations met, run by the worker.
+    unowned(unsafe) var recirculator: Worker?
+    private var spareBuffers: [UnsafeMutableRawPointer] = []
+    private let bufferSize: Int
+
+    init(meters: MeterStore, learning: LearningTable, bufferSize: Int) {
+        self.meters = meters
+        self.learning = learning
+        self.bufferSize = bufferSize
+        txPackets = .allocate(capacity: PortRegistry.limit)
+        txBytes = .allocate(capacity: PortRegistry.limit)
+        drops = .allocate(capacity: DropReason.allCases.count)
+        txPackets.initialize(repeating: 0, count: PortRegistry.limit)
+        txBytes.initialize(repeating: 0, count: PortRegistry.limit)
+        drops.initialize(repeating: 0, count: DropReason.allCases.count)
+    }
+
+    deinit {
+        txPackets.deallocate()
+        txBytes.deallocate()
+        drops.deallocate()
+        for b in spareBuffers { b.deallocate() }
+    }
+
+    /// Words of an op with its operands.
+    static func size(of op: ProgramOp, _ at: UnsafePointer<UInt64>) -> Int {
+        switch op {
+        case .outputTruncated, .learnAddress: return 2
+        case .ethernet, .ipv4, .ipv6, .transport, .icmp, .arp, .neighborDiscovery, .neighborDiscoveryExtensions:
+            return 1 + 2 * (Int(at[0] >> 16) & 0xffff).nonzeroBitCount
+        case .clone: return 1 + Int(at[0] >> 32)
+        default: return 1
+        }
+    }
+
+    func takeEffects() -> [UInt32] {
+        defer { pendingEffects.removeAll(keepingCapacity: true) }
+        return pendingEffects
+    }
+    @inline(__always) var hasEffects: Bool { !pendingEffects.isEmpty }
+
+    /// Runs a program from `start` to its end.
+    @inline(__always)
+    func run(_ start: UnsafePointer<UInt64>, _ packet: inout PacketState) {
+        var at = start
+        while true {
+            let header = at[0]
+            let op = UInt8(truncatingIfNeeded: header)
+            switch op {
+            case ProgramOp.end.rawValue: return
+            case ProgramOp.output.rawValue:
+                transmit(&packet, Int(truncatingIfNeeded: header >> 32), packet.length)
+                at += 1
+            case ProgramOp.ethernet.rawValue:
+                let set = UInt16(truncatingIfNeeded: header >> 16)
+                if set == 3 {
+                    HeaderRewriting.ethernet(packet.data, destination: (at[1], at[2]), source: (at[3], at[4]))
+                    at += 5
+                } else if set == 1 {
+                    HeaderRewriting.ethernet(packet.data, destination: (at[1], at[2]), source: (0, 0))
+                    at += 3
+                } else {
+                    HeaderRewriting.ethernet(packet.data, destination: (0, 0), source: (at[1], at[2]))
+                    at += 3
+                }
+            case ProgramOp.ipv4.rawValue:
+                let set = UInt16(truncatingIfNeeded: header >> 16)
+                if set == 8 {
+                    HeaderRewriting.ipv4(&packet, addresses: (0, 0), tosTTL: (at[1], at[2]))
+                    at += 3
+                } else if set == 4 {
+                    HeaderRewriting.ipv4(&packet, addresses: (at[1], at[2]), tosTTL: (0, 0))
+                    at += 3
+                } else {
+                    HeaderRewriting.ipv4(&packet, addresses: (at[1], at[2]), tosTTL: (at[3], at[4]))
+                    at += 5
+                }
+            case ProgramOp.transport.rawValue:
+                transport(&packet, at)
+                at += 3
+            case ProgramOp.drop.rawValue:
+                if packet.ends == 0 { drop(&packet, UInt8(truncatingIfNeeded: header >> 8)) }
+                at += 1
+            default:
+                guard let next = runRare(at, &packet) else { return }
+                at = next
+            }
+        }
+    }
+
+    @inline(__always) private func transport(_ packet: inout PacketState, _ at: UnsafePointer<UInt64>) {
+        let type = HeaderRewriting.load16(packet.data, 12)
+        let proto: UInt8
+        if type == 0x0800 {
+            proto = packet.network.load(fromByteOffset: 9, as: UInt8.self)
+        } else {
+            proto = Self.transportProtocol(packet)
+        }
+        HeaderRewriting.ports(&packet, mask: at[1], value: at[2], proto: proto)
+    }
+
+    /// The protocol of the transport header, of a packet that the program knows to be IP.
+    private static func transportProtocol(_ packet: PacketState) -> UInt8 {
+        let nh = packet.network
+        if nh.load(as: UInt8.self) >> 4 == 4 { return nh.load(fromByteOffset: 9, as: UInt8.self) }
+        var proto = nh.load(fromByteOffset: 6, as: UInt8.self)
+        var p = nh + 40
+        let end = packet.transport
+        while p < end {
+            let next = p.load(as: UInt8.self)
+            let units = Int(p.load(fromByteOffset: 1, as: UInt8.self))
+            p += proto == 51 ? (units + 2) * 4 : proto == 44 ? 8 : (units + 1) * 8
+            proto = next
+        }
+        return proto
+    }
+
+    /// The less common operations; nil ends the program.
+    @inline(never)
+    private func runRare(_ at: UnsafePointer<UInt64>, _ packet: inout PacketState) -> UnsafePointer<UInt64>? {
+        let header = at[0]
+        let op = ProgramOp(rawValue: UInt8(truncatingIfNeeded: header))!
+        let b = UInt16(truncatingIfNeeded: header >> 16)
+        let c = UInt32(truncatingIfNeeded: header >> 32)
+        switch op {
+        case .outputTruncated: transmit(&packet, Int(c), min(packet.length, Int(at[1])))
+        case .controller:
+            end(&packet)
+            toController += 1
+            let n = min(packet.length, Int(c))
+            toControllerBytes += UInt64(n)
+            recorder?.record(.controller, port: ReservedPort.controller, packet, length: n)
+        case .ipv6: HeaderRewriting.ipv6(&packet, at + 1, b)
+        case .icmp: HeaderRewriting.icmp(&packet, mask: at[1], value: at[2])
+        case .arp: HeaderRewriting.arp(&packet, at + 1, b)
+        case .neighborDiscovery: HeaderRewriting.neighborDiscovery(&packet, at + 1, b)
+        case .neighborDiscoveryExtensions: HeaderRewriting.neighborDiscoveryExtensions(&packet, at + 1, b)
+        case .popVLAN: TagRewriting.popVLAN(&packet)
+        case .pushVLAN:
+            guard TagRewriting.pushVLAN(&packet, tci: b, tpid: UInt16(c)) else {
+                if packet.ends == 0 { drop(&packet, DropReason.frameTooLong.rawValue) }
+                return nil
+            }
+        case .setMPLS: TagRewriting.setMPLS(&packet, entry: c)
+        case .pushMPLS:
+            guard TagRewriting.pushMPLS(&packet, type: b, entry: c) else {
+                if packet.ends == 0 { drop(&packet, DropReason.frameTooLong.rawValue) }
+                return nil
+            }
+        case .popMPLS: TagRewriting.popMPLS(&packet, type: b)
+        case .meter:
+            switch meters.check(c, length: packet.length, now: packet.time) {
+            case .pass: break
+            case .drop:
+                if packet.ends == 0 { drop(&packet, DropReason.meter.rawValue) }
+                return nil
+            case .remark(let levels): remark(&packet, levels: levels)
+            }
+        case .clone: runOnCopy(at + 1, &packet)
+        case .recirculate: recirculator?.recirculate(Int(c), &packet)
+        case .effect: pendingEffects.append(c)
+        case .learnAddress:
+            _ = learning.learn(vlan: at[1] >> 48, mac: at[1] & 0xffff_ffff_ffff, port: c, now: packet.time)
+        case .end, .output, .ethernet, .ipv4, .transport, .drop: break
+        }
+        return at + Self.size(of: op, at)
+    }
+
+    @inline(__always) private func end(_ packet: inout PacketState) {
+        if packet.ends > 0 { copied &+= 1 }
+        packet.ends &+= 1
+        ended &+= 1
+    }
+
+    @inline(__always) private func transmit(_ packet: inout PacketState, _ port: Int, _ length: Int) {
+        end(&packet)
+        txPackets[port] &+= 1
+        txBytes[port] &+= UInt64(truncatingIfNeeded: length)
+        if let recorder { recorder.record(.transmitted, port: UInt32(truncatingIfNeeded: port), packet, length: length) }
+    }
+
+    func drop(_ packet: inout PacketState, _ reason: UInt8) {
+        end(&packet)
+        drops[Int(reason)] &+= 1
+        if let recorder { recorder.record(.dropped, port: UInt32(reason), packet, length: 0) }
+    }
+
+    /// Runs a nested program on a copy of the packet; its ends count for the packet.
+    private func runOnCopy(_ start: UnsafePointer<UInt64>, _ packet: inout PacketState) {
+        let buffer = spareBuffers.popLast() ?? .allocate(byteCount: bufferSize, alignment: 64)
+        let offset = packet.data - packet.bufferStart
+        (buffer + offset).copyMemory(from: packet.data, byteCount: packet.length)
+        var copy = packet
+        copy.data = buffer + offset
+        copy.bufferStart = buffer
+        copy.bufferEnd = buffer + bufferSize
+        run(start, &copy)
+        packet.ends = copy.ends
+        spareBuffers.append(buffer)
+    }
+
+    /// Raises the drop precedence of an assured-forwarding class (RFC 2597 §6): AFx1 → AFx2 → AFx3.
+    private func remark(_ packet: inout PacketState, levels: UInt8) {
+        guard packet.layout.transport != FrameLayout.none else { return }
+        let nh = packet.network
+        let isIPv4 = nh.load(as: UInt8.self) >> 4 == 4
+        let tos: UInt8 = isIPv4 ? nh.load(fromByteOffset: 1, as: UInt8.self) : UInt8(truncatingIfNeeded: HeaderRewriting.load16(nh, 0) >> 4)
+        let dscp = tos >> 2
+        let precedence = dscp >> 1 & 3
+        guard dscp & 1 == 0, (1...4).contains(dscp >> 3), precedence != 0 else { return }
+        let raised = UInt8(min(3, Int(precedence) + Int(levels)))
+        let new = UInt64((dscp & ~6 | raised << 1) << 2 | tos & 3)
+        if isIPv4 {
+            HeaderRewriting.ipv4(&packet, addresses: (0, 0), tosTTL: (0xff_0000, new << 16))
+        } else {
+            HeaderRewriting.store16(nh, 0, HeaderRewriting.load16(nh, 0) & 0xf00f | UInt16(new) << 4)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import Flow
+import Synchronization
+
+/// The groups, with their buckets compiled. Written by the owner, read by translation under a lock (once per group action of a miss).
+final class GroupStore: Sendable {
+    final class State: Sendable {
+        let group: Group
+        let buckets: [Bucket]
+        struct Bucket: Sendable {
+            let actions: ActionRecord
+        }
+        init(_ group: Group, compiler: ActionCompiler) {
+            self.group = group
+            buckets = group.buckets.map { Bucket(actions: ActionRecord(words: compiler.compile(ActionSet.ordered($0.actions)), source: 0)) }
+        }
+        deinit { for b in buckets { b.actions.deallocate() } }
+    }
+
+    private let groups = Mutex<[UInt32: State]>([:])
+
+    subscript(id: UInt32) -> State? { groups.withLock { $0[id] } }
+
+    func add(_ group: Group, compiler: ActionCompiler) throws(FlowTableError) {
+        if self[group.id] != nil { throw .groupExists(group.id) }
+        try store(group, compiler: compiler)
+    }
+
+    func modify(_ group: Group, compiler: ActionCompiler) throws(FlowTableError) {
+        if self[group.id] == nil { throw .noSuchGroup(group.id) }
+        try store(group, compiler: compiler)
+    }
+
+    /// Deletes one group, or all of them for nil.
+    func delete(_ id: UInt32?) {
+        groups.withLock {
+            if let id { $0[id] = nil } else { $0 = [:] }
+        }
+    }
+
+    private func store(_ group: Group, compiler: ActionCompiler) throws(FlowTableError) {
+        let state = State(group, compiler: compiler)
+        let isLoop = groups.withLock { all -> Bool in
+            var candidate = all
+            candidate[group.id] = state
+            if Self.reaches(group.id, from: group.id, candidate, depth: 0) { return true }
+            all = candidate
+            return false
+        }
+        if isLoop { throw .groupLoop(group.id) }
+    }
+
+    /// Whether following group actions from `start` leads back to `target` (OpenFlow 1.3.5 §6.5 asks to refuse loops).
+    private static func reaches(_ target: UInt32, from start: UInt32, _ all: [UInt32: State], depth: Int) -> Bool {
+        guard depth < 64, let state = all[start] else { return depth >= 64 }
+        for bucket in state.group.buckets {
+            for case .group(let next) in bucket.actions where next == target || reaches(target, from: next, all, depth: depth + 1) {
+                return true
+            }
+        }
+        return false
+    }
+
+    /// Whether a bucket can be used: its watched port exists, its watched group has a live bucket (OpenFlow 1.3.5 §5.6.1.1).
+    func isLive(_ bucket: Group.Bucket, ports: PortRegistry, depth: Int = 0) -> Bool {
+        if bucket.watchPort == ReservedPort.any, bucket.watchGroup == Group.none { return true }
+        if bucket.watchPort != ReservedPort.any, ports.index(of: bucket.watchPort) != nil { return true }
+        if bucket.watchGroup != Group.none, depth < 64, let watched = self[bucket.watchGroup] {
+            return watched.group.buckets.contains { isLive($0, ports: ports, depth: depth + 1) }
+        }
+        return false
+    }
+}

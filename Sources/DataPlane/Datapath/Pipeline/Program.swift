@@ -1,0 +1,104 @@
+import CLinux
+
+/// What translation makes of a packet, and a cache replays: the operations on the packet, and what they rest on.
+///
+/// Raw memory, owned by one worker: a header of 16 words, the ops, then the path, one word per table visited (an entry, or a miss with the
+/// table's number). Flows that take the same path with the same operations share one program, so counting a packet is three stores to a
+/// line that is usually warm, and the counts reach the entries of the path later (`ProgramStore.collect`).
+struct Program: Equatable, @unchecked Sendable {
+    let base: UnsafeMutablePointer<UInt64>
+
+    enum Header {
+        static let packets = 0, bytes = 1, lastUsed = 2
+        static let references = 3
+        static let flags = 4
+        static let counts = 5
+        static let hash = 6
+        static let next = 7
+        static let written = 8
+        static let tables = 9
+        static let learningVersion = 13
+        static let size = 16
+    }
+
+    enum Flag {
+        /// Rests on groups or meters.
+        static let usesGroups: UInt64 = 1
+        /// Rests on the learning table, at `learningVersion`.
+        static let usesLearning: UInt64 = 2
+        /// Must not be cached: it rests on something that is not in the key.
+        static let isTransient: UInt64 = 4
+        /// Changes tables when executed.
+        static let hasEffects: UInt64 = 8
+    }
+
+    @inline(__always) init(base: UnsafeMutablePointer<UInt64>) { self.base = base }
+
+    @inline(__always) var flags: UInt64 { base[Header.flags] }
+    var usesGroups: Bool { flags & Flag.usesGroups != 0 }
+    /// Cache entries that hold it.
+    @inline(__always) var references: UInt64 {
+        get { base[Header.references] }
+        nonmutating set { base[Header.references] = newValue }
+    }
+    @inline(__always) var opCount: Int { Int(base[Header.counts] & 0xffff_ffff) }
+    @inline(__always) var pathCount: Int { Int(base[Header.counts] >> 32) }
+    @inline(__always) var ops: UnsafePointer<UInt64> { UnsafePointer(base + Header.size) }
+    /// Entry pointers; a miss is `table << 1 | 1`, an effect `id << 3 | 2`, which no pointer can be.
+    @inline(__always) var path: UnsafeMutablePointer<UInt64> { base + Header.size + opCount }
+    /// Bit set of the tables visited.
+    @inline(__always) var tables: UnsafeMutablePointer<UInt64> { base + Header.tables }
+    /// Words of the key that the program's actions wrote, as a bit set.
+    @inline(__always) var writtenWords: UInt64 { base[Header.written] }
+
+    @inline(__always) func count(bytes: Int, now: UInt64) {
+        base[Header.packets] &+= 1
+        base[Header.bytes] &+= UInt64(truncatingIfNeeded: bytes)
+        base[Header.lastUsed] = now
+    }
+}
+
+/// The executor's instruction set. Headers are `op: 8 | a: 8 | b: 16 | c: 32`.
+enum ProgramOp: UInt8 {
+    case end
+    /// c: dense port index.
+    case output
+    /// c: dense port index; length.
+    case outputTruncated
+    /// c: max length.
+    case controller
+    /// b: bit set of key words; (mask, value) for each, ascending.
+    case ethernet
+    case ipv4
+    case ipv6
+    case transport
+    case icmp
+    case arp
+    case neighborDiscovery
+    case neighborDiscoveryExtensions
+    case popVLAN
+    /// b: TCI; c: TPID.
+    case pushVLAN
+    /// c: label stack entry.
+    case setMPLS
+    /// b: EtherType; c: label stack entry.
+    case pushMPLS
+    /// b: EtherType.
+    case popMPLS
+    /// c: meter id.
+    case meter
+    /// c: words of the nested program that runs on a copy.
+    case clone
+    /// c: index of the frozen translation to resume on the changed packet.
+    case recirculate
+    /// c: side effect of this worker.
+    case effect
+    /// c: port; VLAN 16 | MAC 48. Tells the learning table where an address is.
+    case learnAddress
+    /// a: reason, if nothing else became of the packet.
+    case drop
+
+    @inline(__always) static func header(_ op: ProgramOp, a: UInt8 = 0, b: UInt16 = 0, c: UInt32 = 0) -> UInt64 {
+        UInt64(op.rawValue) | UInt64(a) << 8 | UInt64(b) << 16 | UInt64(c) << 32
+    }
+}

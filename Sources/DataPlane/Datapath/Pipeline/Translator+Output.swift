@@ -1,0 +1,226 @@
+import CLinux
+import Flow
+
+/// Where packets go: ports, floods, the learning switch, groups.
+extension Translator {
+    func output(_ port: UInt32, maxLength: UInt32? = nil) {
+        switch port {
+        case ReservedPort.inPort: send(to: inPort, maxLength: maxLength)
+        case ReservedPort.dispatch: dispatch()
+        case ReservedPort.table: dispatch(inPort: inPort)
+        case ReservedPort.normal where maxLength == nil: normal()
+        case ReservedPort.flood where maxLength == nil, ReservedPort.all where maxLength == nil:
+            for number in tables.ports.floodNumbers where number != inPort { send(to: number) }
+        case ReservedPort.controller: toController(maxLength: maxLength ?? 0xffff)
+        case ReservedPort.any, ReservedPort.normal, ReservedPort.flood, ReservedPort.all: break
+        default:
+            guard port != inPort else {
+                note(.outputToIngress)
+                return
+            }
+            send(to: port, maxLength: maxLength)
+        }
+    }
+
+    /// Output to the dispatch port: through the tables again from table 0, `in_port` reading as the dispatch port meanwhile (spec 000-022).
+    private func dispatch(inPort port: UInt32 = ReservedPort.dispatch) {
+        guard depth < limits.resubmitDepth else {
+            failure = .resubmitDepth
+            return
+        }
+        resubmits += 1
+        guard resubmits <= limits.resubmits else {
+            failure = .resubmitCount
+            return
+        }
+        lookup(table: 0, inPort: port)
+    }
+
+    private func send(to port: UInt32, maxLength: UInt32? = nil) {
+        guard let index = tables.ports.index(of: port) else {
+            note(.noSuchPort)
+            return
+        }
+        guard outputs < limits.copies else {
+            failure = .tooManyCopies
+            return
+        }
+        commit()
+        outputs += 1
+        if let maxLength {
+            builder.append(ProgramOp.header(.outputTruncated, c: UInt32(index)))
+            builder.append(UInt64(maxLength))
+        } else {
+            builder.append(ProgramOp.header(.output, c: UInt32(index)))
+        }
+        trace?.note(.output(port))
+    }
+
+    func toController(maxLength: UInt32) {
+        guard outputs < limits.copies else {
+            failure = .tooManyCopies
+            return
+        }
+        commit()
+        outputs += 1
+        builder.append(ProgramOp.header(.controller, c: maxLength))
+        trace?.note(.output(ReservedPort.controller))
+    }
+
+    /// Runs `body` as if on a copy: what it does to the packet and to the flow is undone after it.
+    ///
+    /// Nested operations that change the packet run on a real copy; when they only output, no copy is made.
+    func onCopy(_ body: () -> Void) {
+        let n = FlowKeyLayout.wordCount
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 2 * n + FlowKeyLayout.packetWordCount) { saved in
+            let p = saved.baseAddress!
+            p.update(from: key, count: n)
+            (p + n).update(from: written, count: n)
+            (p + 2 * n).update(from: pending, count: FlowKeyLayout.packetWordCount)
+            let base = (baseEtherType, baseTags, baseLabels, tagsChanged, labelsChanged, grownBy, wasMPLS)
+            let start = builder.opCount
+            builder.append(ProgramOp.header(.clone))
+            depth += 1
+            body()
+            depth -= 1
+            if isFreezing, failure == nil {
+                freezeNested()
+            }
+            if failure == nil { closeClone(at: start) }
+            key.update(from: p, count: n)
+            written.update(from: p + n, count: n)
+            pending.update(from: p + 2 * n, count: FlowKeyLayout.packetWordCount)
+            (baseEtherType, baseTags, baseLabels, tagsChanged, labelsChanged, grownBy, wasMPLS) = base
+            isExiting = false
+        }
+    }
+
+    /// Ends the nested program begun at `start`: as a clone, or in line when it changes nothing.
+    private func closeClone(at start: Int) {
+        guard !builder.isOverflowing else { return }
+        var at = start + 1
+        var changes = false
+        while at < builder.opCount {
+            let op = ProgramOp(rawValue: UInt8(truncatingIfNeeded: builder.ops[at]))!
+            switch op {
+            case .output, .outputTruncated, .controller, .effect, .learnAddress, .clone: break
+            default: changes = true
+            }
+            at += ProgramExecutor.size(of: op, builder.ops + at)
+        }
+        if changes {
+            builder.append(ProgramOp.header(.end))
+            builder.ops[start] = ProgramOp.header(.clone, c: UInt32(builder.opCount - start - 1))
+        } else {
+            for i in start..<(builder.opCount - 1) { builder.ops[i] = builder.ops[i + 1] }
+            builder.truncate(to: builder.opCount - 1)
+        }
+    }
+
+    // MARK: - Groups
+
+    /// Executes a group; false when it does not exist, which ends the action list it stands in.
+    func group(_ id: UInt32) -> Bool {
+        guard depth < limits.resubmitDepth else {
+            failure = .resubmitDepth
+            return true
+        }
+        resubmits += 1
+        guard resubmits <= limits.resubmits else {
+            failure = .resubmitCount
+            return true
+        }
+        builder.flags |= Program.Flag.usesGroups
+        guard let state = tables.groups[id] else {
+            note(.noSuchGroup)
+            return false
+        }
+        let buckets = state.group.buckets
+        let chosen: [Int]
+        switch state.group.kind {
+        case .all, .indirect: chosen = Array(buckets.indices)
+        case .fastFailover: chosen = buckets.indices.first { tables.groups.isLive(buckets[$0], ports: tables.ports) }.map { [$0] } ?? []
+        case .select:
+            if wasMPLS {
+                triggerFreeze()
+                return true
+            }
+            chosen = selectBucket(state.group).map { [$0] } ?? []
+        }
+        if chosen.isEmpty, state.group.kind != .all { note(.noLiveBucket) }
+        for i in chosen {
+            trace?.note(.bucket(group: id, bucket: buckets[i].id))
+            onCopy { run(state.buckets[i].actions.ops) }
+            if failure == .tooManyMPLSLabels { failure = nil }
+            if failure != nil { return true }
+        }
+        return true
+    }
+
+    /// The live bucket with the highest score, hash weighted by bucket: a flow keeps its bucket unless that bucket goes or a better one comes
+    /// (highest random weight, Thaler and Ravishankar 1998).
+    private func selectBucket(_ group: Group) -> Int? {
+        let hash =
+            group.selectionFields.isEmpty
+            ? symmetricHash(layer4: true, basis: group.selectionParameter)
+            : fieldHash(group.selectionFields, basis: group.selectionParameter)
+        var best: Int?
+        var bestScore = -Double.infinity
+        for (i, b) in group.buckets.enumerated() where b.weight > 0 && tables.groups.isLive(b, ports: tables.ports) {
+            let h = weft_hash_finish(weft_hash_step(UInt64(b.id) &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(hash), UInt64(hash) << 17 ^ UInt64(b.id)))
+            // -w / ln(u) orders like w-weighted exponentials; u in (0, 1).
+            let u = (Double(h) + 0.5) / 4_294_967_296
+            let score = -Double(b.weight) / logarithm(u)
+            if score > bestScore {
+                best = i
+                bestScore = score
+            }
+        }
+        return best
+    }
+
+    // MARK: - The learning switch
+
+    /// The `normal` action: an ordinary learning bridge of VLAN trunks (IEEE 802.1Q-2018 §8), flooding what it does not know.
+    private func normal() {
+        read(FlowKeyLayout.ethDstType, .max)
+        read(FlowKeyLayout.ethSrcVLAN, .max)
+        readTags()
+        let destination = key[FlowKeyLayout.ethDstType] >> 16
+        let source = key[FlowKeyLayout.ethSrcVLAN] >> 16
+        let tci = key[FlowKeyLayout.ethSrcVLAN] & 0xffff
+        let vlan = tci & 0xfff
+        if Self.isReservedGroupAddress(destination) { return }
+        builder.flags |= Program.Flag.usesLearning
+        builder.learningVersion = tables.learning.version
+        if source & 0x0100_0000_0000 == 0 {
+            builder.flags |= Program.Flag.hasEffects
+            builder.append(ProgramOp.header(.learnAddress, c: inPort))
+            builder.append(vlan << 48 | source)
+        }
+        // A tag with neither VLAN nor priority says nothing and is taken off.
+        let isEmptyTag = tci == 0x1000
+        let before = (key[FlowKeyLayout.ethSrcVLAN], key[FlowKeyLayout.inPortFlags], key[FlowKeyLayout.arpSHA])
+        if isEmptyTag { replaceTag(0) }
+        if let port = tables.learning.port(vlan: vlan, mac: destination, now: now) {
+            if port != inPort { send(to: port) } else { note(.outputToIngress) }
+        } else {
+            for number in tables.ports.floodNumbers where number != inPort { send(to: number) }
+        }
+        if isEmptyTag {
+            (key[FlowKeyLayout.ethSrcVLAN], key[FlowKeyLayout.inPortFlags], key[FlowKeyLayout.arpSHA]) = before
+            tagsChanged = true
+        }
+    }
+
+    /// Destinations that a bridge never forwards (IEEE 802.1Q-2018 table 8-1), and the vendors' protocols that Open vSwitch keeps with them.
+    private static func isReservedGroupAddress(_ mac: UInt64) -> Bool {
+        switch mac {
+        case 0x0180_c200_0000...0x0180_c200_000f: true
+        case 0x00e0_2b00_0000, 0x00e0_2b00_0004, 0x00e0_2b00_0006: true
+        case 0x0100_0c00_0000, 0x0100_0ccc_cccc, 0x0100_0ccc_cccd, 0x0100_0ccd_cdcd: true
+        case 0x0100_0ccc_ccc0...0x0100_0ccc_ccc7: true
+        default: false
+        }
+    }
+}

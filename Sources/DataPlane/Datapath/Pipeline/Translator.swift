@@ -1,0 +1,406 @@
+import CLinux
+import Flow
+
+/// Walks one packet through the flow tables and yields its program: the only meaning of the tables.
+///
+/// **Basic design.** The packet's key is looked up in table 0; the matching entry's actions change the key (not the packet), name further tables,
+/// outputs, groups. Just before the packet leaves, what changed since the last time is *committed*: written to the program as operations on the
+/// packet. This is Open vSwitch's division of labour, and its order of commits is kept (`Translator+Commit`), so that both make the same bytes
+/// of the same entries.
+///
+/// **Dependencies.** The result holds for every packet that agrees in the bits the walk looked at. They are collected in `depends`: for each table
+/// visited, the bits that *any* of its entries looks at, less the bits that actions have overwritten by then (`written`). That is coarser than
+/// what one lookup compared, and so costs a few instructions per table instead of one per entry, and gives few distinct masks: one for each
+/// route through the tables, which is what makes the cache's lookup cheap.
+///
+/// **No effects.** Learned entries come out as operations; nothing is changed here. One translator per worker; `now` and the version come with the packet.
+///
+/// **Limits** end the walk with a drop reason, and everything the packet would have become is discarded with it, as in Open vSwitch.
+final class Translator {
+    let tables: FlowTables
+    let shared: UnsafeMutablePointer<UInt64>
+    let limits: Limits
+    let builder: ProgramBuilder
+    let effects: EffectStore
+
+    /// The flow as the actions have made it.
+    let key: UnsafeMutablePointer<UInt64>
+    /// Bits of the original key that the outcome depends on.
+    let depends: UnsafeMutablePointer<UInt64>
+    /// Bits whose value no longer comes from the packet.
+    let written: UnsafeMutablePointer<UInt64>
+    /// Bits of packet words that are written but not yet committed.
+    let pending: UnsafeMutablePointer<UInt64>
+
+    var version: UInt64 = 0
+    var now: UInt64 = 0
+    var length = 0
+
+    /// EtherType of the packet as it arrived, for which `depends` is meant.
+    private var originalEtherType: UInt64 = 0
+    // The packet as committed so far.
+    var baseEtherType: UInt64 = 0
+    var baseTags: (outer: UInt64, inner: UInt64, kinds: UInt64) = (0, 0, 0)
+    var baseLabels: (UInt64, UInt64) = (0, 0)
+    var tagsChanged = false
+    var labelsChanged = false
+    /// Bytes that committed pushes and pops have added.
+    var grownBy = 0
+
+    var tableID: UInt8 = 0
+    var depth = 0
+    var resubmits = 0
+    var outputs = 0
+    /// The limit that was exceeded, if any.
+    var failure: DropReason?
+    /// The first specific reason why something was not sent.
+    var firstReason: DropReason?
+    var isExiting = false
+    var lastLookupMissed = true
+    /// MPLS was popped to another protocol, whose headers are not parsed yet.
+    var wasMPLS = false
+    /// The rest of the walk waits for the packet to be parsed anew; see `Frozen`.
+    var isFreezing = false
+    var frozenSegments: [Frozen.Segment] = []
+    var frozen: [Frozen] = []
+    var stack: [UInt64] = []
+    var actionSet: [Action] = []
+    /// The entry whose actions run, for `learn` and traces.
+    var currentEntry: EntryRecord?
+    var cookieOfEntry: UInt64 { currentEntry?.cookie ?? 0 }
+    /// Present while a trace is made.
+    var trace: TraceLog?
+    private var actionSetRecords: [[Action]: ActionRecord] = [:]
+    static let actionSetRecordLimit = 4096
+
+    init(tables: FlowTables, effects: EffectStore) {
+        self.tables = tables
+        self.effects = effects
+        shared = tables.shared
+        limits = tables.limits
+        builder = ProgramBuilder(capacity: tables.limits.programSize)
+        let n = FlowKeyLayout.wordCount
+        key = .allocate(capacity: n)
+        depends = .allocate(capacity: n)
+        written = .allocate(capacity: n)
+        pending = .allocate(capacity: FlowKeyLayout.packetWordCount)
+        key.initialize(repeating: 0, count: n)
+        depends.initialize(repeating: 0, count: n)
+        written.initialize(repeating: 0, count: n)
+        pending.initialize(repeating: 0, count: FlowKeyLayout.packetWordCount)
+    }
+
+    deinit {
+        key.deallocate()
+        depends.deallocate()
+        written.deallocate()
+        pending.deallocate()
+        for r in actionSetRecords.values { r.deallocate() }
+    }
+
+    @inline(__always) var etherType: UInt64 { key[FlowKeyLayout.ethDstType] & 0xffff }
+    @inline(__always) var inPort: UInt32 { UInt32(truncatingIfNeeded: key[FlowKeyLayout.inPortFlags] >> 32) }
+
+    /// Translates a packet that arrives: its program is in `builder`, its dependencies in `depends`.
+    ///
+    /// - Parameter packetKey: the 16 packet words; only significant ones are read.
+    func translate(_ packetKey: UnsafePointer<UInt64>, metadata: FlowKey? = nil, version: UInt64, now: UInt64) {
+        begin(packetKey, version: version, now: now)
+        if let metadata {
+            for w in FlowKeyLayout.packetWordCount..<FlowKeyLayout.wordCount { key[w] = metadata.words[w] }
+        }
+        lookup(table: 0, inPort: inPort)
+        finish()
+    }
+
+    /// Resumes a frozen translation on the packet it has made.
+    func resume(_ frozen: Frozen, packetKey: UnsafePointer<UInt64>, version: UInt64, now: UInt64) {
+        begin(packetKey, version: version, now: now)
+        for w in FlowKeyLayout.packetWordCount..<FlowKeyLayout.wordCount { key[w] = frozen.metadata.words[w] }
+        key[FlowKeyLayout.inPortFlags] = key[FlowKeyLayout.inPortFlags] & 0xffff_ffff | frozen.metadata.words[FlowKeyLayout.inPortFlags] & ~0xffff_ffff
+        stack = frozen.stack
+        actionSet = frozen.actionSet
+        resubmits = frozen.resubmits
+        outputs = frozen.outputs
+        firstReason = frozen.firstReason
+        lastLookupMissed = false
+        builder.flags |= Program.Flag.isTransient
+        for (i, segment) in frozen.segments.enumerated() {
+            tableID = segment.tableID
+            currentEntry = segment.entry
+            run(segment.ops)
+            if isFreezing {
+                frozenSegments += frozen.segments[(i + 1)...]
+                break
+            }
+            if isExiting || failure != nil { break }
+        }
+        finish()
+    }
+
+    private func begin(_ packetKey: UnsafePointer<UInt64>, version: UInt64, now: UInt64) {
+        self.version = version
+        self.now = now
+        builder.reset()
+        let packetWords = FlowKeyLayout.packetWordCount
+        let type = packetKey[FlowKeyLayout.ethDstType] & 0xffff
+        let significant = FrameParser.significantWords(etherType: type)
+        for w in 0..<packetWords {
+            key[w] = significant >> UInt64(w) & 1 != 0 ? packetKey[w] : 0
+            depends[w] = 0
+            written[w] = 0
+            pending[w] = 0
+        }
+        for w in packetWords..<FlowKeyLayout.wordCount {
+            key[w] = 0
+            depends[w] = 0
+            written[w] = .max
+        }
+        key[FlowKeyLayout.conjunctionActset] = UInt64(ReservedPort.unset)
+        length = Int(key[FlowKeyLayout.ndReserved] & 0xffff_ffff)
+        // Port, protocol and fragment class decide which headers there are; the cache finds its way by them too.
+        depends[FlowKeyLayout.ethDstType] = 0xffff
+        depends[FlowKeyLayout.transport] = 0xff00_0003
+        depends[FlowKeyLayout.inPortFlags] = 0xffff_ffff_0000_0000
+        originalEtherType = type
+        baseEtherType = type
+        baseTags = (key[FlowKeyLayout.ethSrcVLAN] & 0xffff, key[FlowKeyLayout.inPortFlags] & 0xffff, key[FlowKeyLayout.arpSHA] & 3)
+        baseLabels = (key[FlowKeyLayout.labels] & 0xffff_ffff, key[FlowKeyLayout.mplsMore])
+        tagsChanged = false
+        labelsChanged = false
+        grownBy = 0
+        tableID = 0
+        depth = 0
+        resubmits = 0
+        outputs = 0
+        failure = nil
+        firstReason = nil
+        isExiting = false
+        lastLookupMissed = true
+        wasMPLS = false
+        isFreezing = false
+        currentEntry = nil
+        if !frozenSegments.isEmpty { frozenSegments = [] }
+        if !stack.isEmpty { stack = [] }
+        if !actionSet.isEmpty { actionSet = [] }
+    }
+
+    private func finish() {
+        if !isFreezing, failure == nil, !actionSet.isEmpty { runActionSet() }
+        if isFreezing, failure == nil { freeze() }
+        if builder.isOverflowing { failure = .programTooLarge }
+        if let failure {
+            builder.truncate(to: 0)
+            builder.append(ProgramOp.header(.drop, a: failure.rawValue))
+            trace?.note(.failed(failure))
+        } else if outputs == 0, !isFreezing {
+            let reason = firstReason ?? (lastLookupMissed ? .noMatch : .actionDrop)
+            builder.append(ProgramOp.header(.drop, a: reason.rawValue))
+        }
+        builder.append(ProgramOp.header(.end))
+        // Words that this EtherType leaves unparsed are zero in every such packet: nothing can depend on them.
+        let significant = FrameParser.significantWords(etherType: originalEtherType)
+        for w in 0..<FlowKeyLayout.packetWordCount where significant >> UInt64(w) & 1 == 0 { depends[w] = 0 }
+    }
+
+    /// Notes that the outcome depends on these bits of a word, as far as they still come from the packet.
+    @inline(__always) func read(_ word: Int, _ mask: UInt64) { depends[word] |= mask & ~written[word] }
+
+    /// Sets bits of the flow to a value that the dependencies determine.
+    @inline(__always) func write(_ word: Int, mask: UInt64, value: UInt64) {
+        key[word] = key[word] & ~mask | value & mask
+        written[word] |= mask
+        if word < FlowKeyLayout.packetWordCount {
+            pending[word] |= mask
+            builder.writtenWords |= 1 << UInt64(word)
+        }
+    }
+
+    // MARK: - Lookup
+
+    /// Looks the flow up in a table, as if it came in at `inPort`, and runs what matches.
+    func lookup(table: UInt8, inPort port: UInt32) {
+        let oldTable = tableID
+        let oldPorts = key[FlowKeyLayout.inPortFlags]
+        tableID = table
+        if port != UInt32(truncatingIfNeeded: oldPorts >> 32) {
+            key[FlowKeyLayout.inPortFlags] = oldPorts & 0xffff_ffff | UInt64(port) << 32
+        }
+        let head = FlowTables.head(shared, Int(table))
+        builder.visit(table: Int(table))
+        if let union = head.union {
+            let n = union.count
+            var i = 0
+            while i < n {
+                read(union.index(i), union.mask(i))
+                i &+= 1
+            }
+        }
+        let entry = head.conjunctiveCount == 0 ? head.lookup(key, version: version) : conjunctiveLookup(head)
+        if let trace { trace.lookup(table: table, key: key, entry: entry) }
+        key[FlowKeyLayout.inPortFlags] = key[FlowKeyLayout.inPortFlags] & 0xffff_ffff | oldPorts & ~0xffff_ffff
+        if let entry {
+            lastLookupMissed = false
+            builder.step(entry.word)
+            let oldEntry = currentEntry
+            currentEntry = entry
+            depth &+= 1
+            run(entry.actions.ops)
+            if let trace { trace.leave(key: key) }
+            depth &-= 1
+            currentEntry = oldEntry
+        } else {
+            lastLookupMissed = true
+            builder.step(UInt64(table) << 1 | 1)
+        }
+        tableID = oldTable
+    }
+
+    /// Lookup in a table with `conjunction` entries (ovs-actions(7)).
+    ///
+    /// The best ordinary entry competes with conjunctions of higher priority: at each priority, a conjunction whose clauses are all matched sets
+    /// `conj_id` for one more lookup among the ordinary entries, whose result is taken.
+    @inline(never)
+    private func conjunctiveLookup(_ head: TableHead) -> EntryRecord? {
+        var accepted: [EntryRecord] = []
+        head.forEach(accepting: key, version: version) { accepted.append($0) }
+        accepted.sort { ($1.priority, $0.ordinal) < ($0.priority, $1.ordinal) }
+        var clauses: [UInt32: (seen: UInt64, of: Int)] = [:]
+        var at = 0
+        while at < accepted.count {
+            let priority = accepted[at].priority
+            clauses = [:]
+            var ordinary: EntryRecord?
+            while at < accepted.count, accepted[at].priority == priority {
+                let e = accepted[at]
+                at += 1
+                if e.flags & EntryRecord.Flag.conjunctive == 0 {
+                    ordinary = ordinary ?? e
+                    continue
+                }
+                let ops = e.actions.ops
+                for i in 0..<Int(ops[1]) {
+                    let c = ops[2 + i]
+                    clauses[UInt32(c >> 32), default: (0, 0)].seen |= 1 << (c >> 16 & 0xffff)
+                    clauses[UInt32(c >> 32)]!.of = Int(c & 0xffff)
+                }
+            }
+            // An ordinary entry of this priority outranks the conjunctions beside it, as in OVS.
+            if let ordinary { return ordinary }
+            for id in clauses.keys.sorted() {
+                let c = clauses[id]!
+                guard c.seen.nonzeroBitCount == c.of else { continue }
+                let old = key[FlowKeyLayout.conjunctionActset]
+                key[FlowKeyLayout.conjunctionActset] = old & 0xffff_ffff | UInt64(id) << 32
+                var found: EntryRecord?
+                head.forEach(accepting: key, version: version) { e in
+                    guard e.flags & EntryRecord.Flag.conjunctive == 0 else { return }
+                    if found == nil || (found!.priority, e.ordinal) < (e.priority, found!.ordinal) { found = e }
+                }
+                key[FlowKeyLayout.conjunctionActset] = old
+                if let found { return found }
+            }
+        }
+        return nil
+    }
+
+    /// Whether the flow at hand has the fields of a prerequisite.
+    @inline(__always) func satisfies(_ code: UInt8) -> Bool { code == 0 || satisfiesSlow(code) }
+
+    private func satisfiesSlow(_ code: UInt8) -> Bool {
+        let type = etherType
+        let transport = key[FlowKeyLayout.transport]
+        let proto = transport >> 24 & 0xff
+        let isIP = type == FrameParser.EtherType.ipv4 || type == FrameParser.EtherType.ipv6
+        let hasPorts = isIP && transport & FrameParser.Fragment.later == 0
+        switch code {
+        case 1:
+            read(FlowKeyLayout.ethSrcVLAN, 0x1000)
+            return key[FlowKeyLayout.ethSrcVLAN] & 0x1000 != 0
+        case 2: return type == FrameParser.EtherType.mpls || type == FrameParser.EtherType.mplsMulticast
+        case 3: return type == FrameParser.EtherType.ipv4
+        case 4: return type == FrameParser.EtherType.ipv6
+        case 5: return isIP
+        case 6: return type == FrameParser.EtherType.arp || type == FrameParser.EtherType.rarp
+        case 7: return hasPorts && proto == 6
+        case 8: return hasPorts && proto == 17
+        case 9: return hasPorts && proto == 132
+        case 10: return type == FrameParser.EtherType.ipv4 && proto == 1
+        case 11: return type == FrameParser.EtherType.ipv6 && proto == 58
+        default:
+            guard type == FrameParser.EtherType.ipv6, proto == 58 else { return false }
+            read(FlowKeyLayout.transport, 0x00ff_00ff << 32)
+            let icmpType = transport >> 48
+            guard transport >> 32 & 0xffff == 0 else { return false }
+            switch code {
+            case 13: return icmpType == 135
+            case 14: return icmpType == 136
+            default: return icmpType == 135 || icmpType == 136
+            }
+        }
+    }
+
+    // MARK: - Freezing
+
+    /// Stops the walk here; what is left of it continues on the packet parsed anew.
+    func triggerFreeze() {
+        isFreezing = true
+        isExiting = true
+    }
+
+    /// Ends a bucket or clone that froze: its rest resumes on its own copy, the packet at hand goes on.
+    func freezeNested() {
+        freeze()
+        isFreezing = false
+        frozenSegments = []
+    }
+
+    private func freeze() {
+        commit()
+        var metadata = FlowKey()
+        for w in 0..<FlowKeyLayout.wordCount { metadata.words[w] = key[w] }
+        frozen.append(
+            Frozen(
+                metadata: metadata, segments: frozenSegments, stack: stack, actionSet: actionSet, resubmits: resubmits, outputs: outputs,
+                firstReason: firstReason))
+        builder.append(ProgramOp.header(.recirculate, c: UInt32(frozen.count - 1)))
+        builder.flags |= Program.Flag.isTransient
+        trace?.note(.recirculated)
+    }
+
+    private func runActionSet() {
+        let list = ActionSet.ordered(actionSet)
+        actionSet = []
+        trace?.note(.actionSet(list))
+        guard !list.isEmpty else { return }
+        isExiting = false
+        let record: ActionRecord
+        if let known = actionSetRecords[list] {
+            record = known
+        } else {
+            if actionSetRecords.count >= Self.actionSetRecordLimit {
+                for r in actionSetRecords.values { r.deallocate() }
+                actionSetRecords = [:]
+            }
+            record = ActionRecord(words: ActionCompiler(sides: tables.sides).compile(list), source: 0)
+            actionSetRecords[list] = record
+        }
+        run(record.ops)
+    }
+}
+
+/// The rest of a walk that must wait until the packet, changed as far as it got, is parsed anew (Open vSwitch: recirculation).
+struct Frozen {
+    struct Segment {
+        var ops: UnsafePointer<UInt64>
+        var tableID: UInt8
+        var entry: EntryRecord?
+    }
+    var metadata: FlowKey
+    var segments: [Segment]
+    var stack: [UInt64]
+    var actionSet: [Action]
+    var resubmits: Int
+    var outputs: Int
+    var firstReason: DropReason?
+}

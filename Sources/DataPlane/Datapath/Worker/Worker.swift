@@ -1,0 +1,374 @@
+import CLinux
+import Flow
+
+/// A received frame, as a port hands it to a worker: bytes that stay the port's.
+public struct ReceivedFrame {
+    public var bytes: UnsafeRawPointer
+    /// Bytes of the frame that there are.
+    public var length: Int
+    public var inPort: UInt32
+    /// Nanoseconds on the packets' clock.
+    public var time: UInt64
+    public init(bytes: UnsafeRawPointer, length: Int, inPort: UInt32, time: UInt64) {
+        self.bytes = bytes
+        self.length = length
+        self.inPort = inPort
+        self.time = time
+    }
+}
+
+/// One forwarding thread: receives a batch, parses it, finds each packet's program in the cache or by translation, runs it.
+///
+/// A worker owns its cache, programs and counters; it shares only the tables, which it reads at one version per batch. An effect of a program (a learned
+/// entry) is applied right after the packet that caused it, and the packets behind it see the new version.
+///
+/// Limits: a batch has at most `batchSize` frames; a frame has at most `maxFrameLength` bytes.
+public final class Worker {
+    public static let batchSize = 32
+    /// Room before a frame for pushed headers.
+    static let headroom = 128
+    /// Longest frame.
+    public let maxFrameLength: Int
+
+    let tables: FlowTables
+    let cache: FlowCache
+    let usesCache: Bool
+    let translator: Translator
+    let programs: ProgramStore
+    let effects = EffectStore()
+    let executor: ProgramExecutor
+    private let parser: FrameParser
+    private let epoch = ReaderEpoch()
+    private var publications: [Publication] = []
+    var version: UInt64 = 0
+
+    private let buffers: UnsafeMutableRawPointer
+    private let bufferStride: Int
+    private let keys: UnsafeMutablePointer<UInt64>
+    private let states: UnsafeMutablePointer<PacketState>
+    private let hashes: UnsafeMutablePointer<UInt32>
+    private let candidates: UnsafeMutablePointer<UnsafeMutablePointer<UInt64>?>
+    private let hinted: UnsafeMutablePointer<UInt8>
+    private let found: UnsafeMutablePointer<UnsafeMutablePointer<UInt64>?>
+
+    // Counters.
+    public private(set) var received: UInt64 = 0
+    public private(set) var receivedBytes: UInt64 = 0
+    /// By dense port index.
+    private let rxPackets: UnsafeMutablePointer<UInt64>
+    private let rxBytes: UnsafeMutablePointer<UInt64>
+    private var portIndexOfLast: (number: UInt32, index: Int) = (.max, 0)
+    public private(set) var hits: UInt64 = 0
+    public private(set) var misses: UInt64 = 0
+    public private(set) var confirmed: UInt64 = 0
+    public private(set) var invalidated: UInt64 = 0
+    private var insertions: UInt64 = 0
+    private var missesSinceReview = 0
+    private var hitsAtReview: UInt64 = 0
+    private var insertsRarely = false
+    private var random: UInt64 = 0x9E37_79B9_7F4A_7C15
+    private var recirculationDepth = 0
+    /// Told the program of each packet, for fates; nil when measuring.
+    var observer: ((_ packet: Int, _ program: Program) -> Void)?
+
+    /// - Parameters:
+    ///   - usesCache: when false every packet is translated.
+    ///   - cacheEntries: flows the cache holds at most, per dependency mask.
+    public init(tables: FlowTables, usesCache: Bool = true, cacheEntries: Int = 1 << 20, maxFrameLength: Int = 2048) {
+        self.tables = tables
+        self.usesCache = usesCache
+        self.maxFrameLength = maxFrameLength
+        cache = FlowCache(entryLimit: cacheEntries)
+        translator = Translator(tables: tables, effects: effects)
+        programs = ProgramStore(effects: effects)
+        parser = FrameParser(vlanTags: tables.limits.vlanTags)
+        // A stride that is an odd number of lines spreads the frames over the sets of the L1 cache.
+        bufferStride = (Self.headroom + maxFrameLength + 127) / 128 * 128 + 64
+        executor = ProgramExecutor(meters: tables.meters, learning: tables.learning, bufferSize: bufferStride)
+        let n = Self.batchSize
+        buffers = weft_allocate_large(n * bufferStride)!
+        keys = UnsafeMutableRawPointer.allocate(byteCount: n * 128, alignment: 64).bindMemory(to: UInt64.self, capacity: n * 16)
+        keys.initialize(repeating: 0, count: n * 16)
+        states = .allocate(capacity: n)
+        hashes = .allocate(capacity: n)
+        candidates = .allocate(capacity: n)
+        hinted = .allocate(capacity: n)
+        found = .allocate(capacity: n)
+        rxPackets = .allocate(capacity: PortRegistry.limit)
+        rxBytes = .allocate(capacity: PortRegistry.limit)
+        rxPackets.initialize(repeating: 0, count: PortRegistry.limit)
+        rxBytes.initialize(repeating: 0, count: PortRegistry.limit)
+        tables.register(epoch)
+        enterVersion()
+        executor.recirculator = self
+    }
+
+    deinit {
+        tables.unregister(epoch)
+        cache.removeAll()
+        weft_free_large(buffers, Self.batchSize * bufferStride)
+        keys.deallocate()
+        states.deallocate()
+        hashes.deallocate()
+        candidates.deallocate()
+        hinted.deallocate()
+        found.deallocate()
+        rxPackets.deallocate()
+        rxBytes.deallocate()
+    }
+
+    /// Receives the ends of packets with their bytes; nil (the default) when only counting.
+    public var recorder: EventRecorder? {
+        get { executor.recorder }
+        set { executor.recorder = newValue }
+    }
+
+    // MARK: - The batch
+
+    /// Forwards up to `batchSize` frames.
+    public func process(_ frames: UnsafePointer<ReceivedFrame>, count: Int) {
+        precondition(count <= Self.batchSize)
+        if tables.version != version { enterVersion() }
+        receive(frames, count)
+        if usesCache { lookUp(count) } else { found.update(repeating: nil, count: count) }
+        let batchVersion = version
+        for i in 0..<count {
+            if states[i].length < 0 { continue }
+            let key = keys + i * 16
+            if version == batchVersion, let entry = found[i] {
+                let program = Program(base: UnsafeMutablePointer(bitPattern: UInt(entry[1]))!)
+                if program.flags == 0 {
+                    // Nothing that a packet before it in the batch could have changed.
+                    hits &+= 1
+                    program.count(bytes: states[i].length, now: states[i].time)
+                    observer?(i, program)
+                    executor.run(program.ops, &states[i])
+                    continue
+                }
+            }
+            forward(i, key)
+        }
+    }
+
+    /// Copies the frames into the buffers and parses them.
+    @inline(__always) private func receive(_ frames: UnsafePointer<ReceivedFrame>, _ count: Int) {
+        for i in 0..<count {
+            let frame = frames[i]
+            let start = buffers + i &* bufferStride
+            let data = start + Self.headroom
+            rxCount(frame.inPort, frame.length)
+            var state = PacketState(
+                data: data, length: frame.length, bufferStart: start, bufferEnd: start + bufferStride, layout: FrameLayout(),
+                inPort: frame.inPort, index: i, time: frame.time)
+            if frame.length > maxFrameLength {
+                state.length = 0
+                executor.drop(&state, DropReason.frameTooLong.rawValue)
+                state.length = -1
+                states[i] = state
+                continue
+            }
+            // Safe: both sides have 64 bytes of slack behind the frame, see CaptureArena and bufferStride.
+            weft_copy_blocks(data, frame.bytes, frame.length)
+            if !parser.parse(data, length: frame.length, inPort: frame.inPort, key: keys + i &* 16, layout: &state.layout) {
+                executor.drop(&state, DropReason.frameTooShort.rawValue)
+                state.length = -1
+            }
+            states[i] = state
+        }
+    }
+
+    @inline(__always) private func rxCount(_ port: UInt32, _ length: Int) {
+        if port != portIndexOfLast.number { findPort(port) }
+        received &+= 1
+        receivedBytes &+= UInt64(truncatingIfNeeded: length)
+        rxPackets[portIndexOfLast.index] &+= 1
+        rxBytes[portIndexOfLast.index] &+= UInt64(truncatingIfNeeded: length)
+    }
+
+    @inline(never) private func findPort(_ port: UInt32) {
+        portIndexOfLast = (port, tables.ports.attach(port) ?? 0)
+    }
+
+    /// Finds the packets in the cache, in stages so that memory is fetched while other packets are worked on.
+    @inline(__always) private func lookUp(_ count: Int) {
+        let subtables = cache.subtables
+        if subtables.isEmpty {
+            found.update(repeating: nil, count: count)
+            return
+        }
+        for i in 0..<count where states[i].length >= 0 {
+            let key = UnsafePointer(keys + i &* 16)
+            let hint = cache.hints[FlowCache.packetClass(key)]
+            hinted[i] = hint
+            let s = subtables[Int(hint)]
+            let h = s.mask.hash(key)
+            hashes[i] = h
+            weft_prefetch(s.bucket(h))
+        }
+        for i in 0..<count where states[i].length >= 0 {
+            let s = subtables[Int(hinted[i])]
+            let b = s.bucket(hashes[i])
+            let tags = weft_match_tags8(b, CacheSubtable.tag(hashes[i]))
+            if tags != 0 {
+                let e = s.entry(b[8 &+ tags.trailingZeroBitCount])
+                weft_prefetch(e)
+                candidates[i] = e
+            } else {
+                candidates[i] = nil
+            }
+        }
+        for i in 0..<count where states[i].length >= 0 {
+            let key = UnsafePointer(keys + i &* 16)
+            let s = subtables[Int(hinted[i])]
+            if let e = candidates[i], s.accepts(e, key), UInt32(truncatingIfNeeded: e[0]) == UInt32(truncatingIfNeeded: version) {
+                found[i] = e
+                weft_prefetch_write(UnsafeRawPointer(bitPattern: UInt(e[1]))!)
+            } else {
+                found[i] = nil
+            }
+        }
+    }
+
+    /// The way of every packet that the staged lookup did not serve: other subtables, confirmation of old entries, translation.
+    @inline(never)
+    private func forward(_ i: Int, _ key: UnsafePointer<UInt64>) {
+        if version != tables.version { enterVersion() }
+        let now = states[i].time
+        let program: Program
+        if usesCache, let cached = findAnywhere(key, now: now) {
+            hits &+= 1
+            program = cached
+        } else {
+            misses &+= 1
+            program = translate(key, now: now)
+        }
+        program.count(bytes: states[i].length, now: now)
+        observer?(i, program)
+        executor.run(program.ops, &states[i])
+        if executor.hasEffects { applyEffects(now: now) }
+        if !translator.frozen.isEmpty { translator.frozen = [] }
+    }
+
+    /// A cached program that is right for this key now, from any subtable; what is no longer right is removed.
+    private func findAnywhere(_ key: UnsafePointer<UInt64>, now: UInt64) -> Program? {
+        let packetClass = FlowCache.packetClass(key)
+        let first = Int(cache.hints[packetClass])
+        let n = cache.subtables.count
+        for step in 0..<n {
+            let index = step == 0 ? first : step <= first ? step - 1 : step
+            let s = cache.subtables[index]
+            if s.count == 0 { continue }
+            guard let e = s.find(key, hash: s.mask.hash(key)) else { continue }
+            let program = Program(base: UnsafeMutablePointer(bitPattern: UInt(e[1]))!)
+            if confirm(e, program, s, now: now) {
+                s.hits &+= 1
+                cache.hints[packetClass] = UInt8(index)
+                return program
+            }
+            invalidated &+= 1
+            s.remove(e)
+        }
+        return nil
+    }
+
+    /// Whether a cache entry is right at the current version; if so it is marked with it.
+    private func confirm(_ e: UnsafeMutablePointer<UInt64>, _ program: Program, _ s: CacheSubtable, now: UInt64) -> Bool {
+        if program.flags & Program.Flag.usesLearning != 0 {
+            if tables.learning.nextDeadline <= now { tables.learning.age(now: now) }
+            if program.base[Program.Header.learningVersion] != tables.learning.version { return false }
+        }
+        let made = UInt32(truncatingIfNeeded: e[0])
+        if made == UInt32(truncatingIfNeeded: version) { return true }
+        let age = UInt64(UInt32(truncatingIfNeeded: version) &- made)
+        guard age <= UInt64(publications.count) else { return false }
+        let key = UnsafePointer(e + CacheSubtable.headerWords)
+        for publication in publications.suffix(Int(age)) where publication.affects(program, mask: s.mask, key: key) { return false }
+        e[0] = e[0] & ~0xffff_ffff | UInt64(UInt32(truncatingIfNeeded: version))
+        confirmed &+= 1
+        return true
+    }
+
+    private func translate(_ key: UnsafePointer<UInt64>, now: UInt64) -> Program {
+        if tables.learning.nextDeadline <= now { tables.learning.age(now: now) }
+        translator.translate(key, version: version, now: now)
+        let program = programs.intern(translator.builder)
+        if usesCache, program.flags & Program.Flag.isTransient == 0 { remember(key, program) }
+        return program
+    }
+
+    /// Puts a translated flow into the cache.
+    ///
+    /// When nearly nothing is found again, most insertions are skipped: a stream of new flows then does not pay for a cache that doesn't serve it,
+    /// and flows that do return are in after a few packets.
+    private func remember(_ key: UnsafePointer<UInt64>, _ program: Program) {
+        missesSinceReview += 1
+        if missesSinceReview == 4096 {
+            let hitsSince = hits &- hitsAtReview
+            insertsRarely = hitsSince < 1024 && insertions > 65536
+            missesSinceReview = 0
+            hitsAtReview = hits
+        }
+        if insertsRarely {
+            random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            if random >> 61 != 0 { return }
+        }
+        insertions &+= 1
+        let index = cache.subtable(depends: translator.depends)
+        let s = cache.subtables[index]
+        s.insert(key, hash: s.mask.hash(key), program: program, version: UInt32(truncatingIfNeeded: version))
+        cache.hints[FlowCache.packetClass(key)] = UInt8(index)
+    }
+
+    /// Runs the rest of a frozen translation on the packet as it has become.
+    func recirculate(_ index: Int, _ packet: inout PacketState) {
+        let frozen = translator.frozen[index]
+        guard recirculationDepth < 8 else {
+            if packet.ends == 0 { executor.drop(&packet, DropReason.resubmitDepth.rawValue) }
+            return
+        }
+        recirculationDepth += 1
+        defer { recirculationDepth -= 1 }
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 16) { fresh in
+            let key = fresh.baseAddress!
+            key.initialize(repeating: 0, count: 16)
+            guard parser.parse(packet.data, length: packet.length, inPort: packet.inPort, key: key, layout: &packet.layout) else {
+                if packet.ends == 0 { executor.drop(&packet, DropReason.frameTooShort.rawValue) }
+                return
+            }
+            translator.resume(frozen, packetKey: key, version: version, now: packet.time)
+            let program = programs.intern(translator.builder)
+            program.count(bytes: packet.length, now: packet.time)
+            observer?(packet.index, program)
+            executor.run(program.ops, &packet)
+        }
+    }
+
+    private func applyEffects(now: UInt64) {
+        for id in executor.takeEffects() {
+            guard let effect = effects[id] else { continue }
+            tables.owner.withLock { _ in
+                let outcome = tables.learn(effect.entry, isDelete: effect.isDelete, limit: effect.limit, now: now)
+                if outcome.changed { tables.publish() }
+            }
+        }
+    }
+
+    // MARK: - Versions and statistics
+
+    /// Moves on to the published version. Counts go to the entries first, while those of the old version still exist.
+    private func enterVersion() {
+        programs.collect()
+        var v: UInt64
+        repeat {
+            v = tables.version
+            epoch.enter(v)
+            // The owner must see this before it looks for readers of older versions.
+            weft_full_fence()
+        } while v != tables.version
+        version = v
+        publications = tables.changes.recent.filter { $0.version <= v }
+    }
+
+    /// Brings the entries' counters up to date; call on the worker's thread.
+    public func collectStatistics() { programs.collect() }
+}
