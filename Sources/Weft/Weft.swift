@@ -3,5 +3,6 @@ import ArgumentParser
 @main
 struct Weft: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "weft", abstract: "Virtual networks for Linux hosts: replay, trace and measure flow tables.")
+        commandName: "weft", abstract: "Virtual networks for Linux hosts: replay, trace and measure flow tables.",
+        subcommands: [FlowsCommand.self])
 }

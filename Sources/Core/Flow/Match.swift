@@ -20,6 +20,12 @@ public struct Match: Hashable, Sendable {
     /// Matches every packet.
     public init() { words = [] }
 
+    /// Words in ascending order, each index once, none with an empty mask; what the flow-text reader and decoders of a wire format have at hand.
+    public init(ascending words: [Word]) {
+        assert(zip(words, words.dropFirst()).allSatisfy { $0.index < $1.index } && words.allSatisfy { $0.mask != 0 })
+        self.words = words
+    }
+
     public static let any = Match()
 
     /// Requires `value` under `mask` in one word; bits already required are replaced.
