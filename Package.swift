@@ -15,7 +15,7 @@ let package = Package(
         .systemLibrary(name: "CPcap", path: "CShims/CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
 
         // Core: values shared by all planes.
-        .target(name: "Wire", path: "Sources/Core/Wire"),
+        .target(name: "Wire", path: "Sources/Core/Wire", swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
         .target(name: "Flow", dependencies: ["Wire"], path: "Sources/Core/Flow"),
 
         // Data plane.
