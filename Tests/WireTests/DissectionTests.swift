@@ -155,4 +155,64 @@ import Wire
         #expect(Dissection(lying).summary.hasSuffix("UDP, bad length 7"))
         #expect(Dissection(lying)["udp"]?.checksum == .notCheckable("bad length"))
     }
+
+    /// An IPv6 frame around `payload`.
+    private func ipv6(_ nextHeader: UInt8, _ payload: [UInt8]) -> [UInt8] {
+        let ethernet = Ethernet.Header(destination: MACAddress(2), source: MACAddress(4), etherType: EtherType.ipv6)
+        let address = IPv6Address(high: 0x2001_0db8_0000_0000, low: 1)
+        let ip = IPv6.Header(source: address, destination: address, nextHeader: nextHeader, payloadSize: payload.count)
+        return ethernet.encoded() + ip.encoded() + payload
+    }
+
+    @Test func hopByHopOptionsAfterAnotherHeaderAreAProblem() {
+        let padded = "0104 00000000"
+        let first = Dissection(ipv6(0, SampleFrames.bytes("3c 00 \(padded) 3b 00 \(padded)")))
+        #expect(first["ipv6-hop-by-hop"]?.problems == [])
+        let second = Dissection(ipv6(60, SampleFrames.bytes("00 00 \(padded) 3b 00 \(padded)")))
+        #expect(second["ipv6-hop-by-hop"]?.problems == ["hop-by-hop options must come first"])
+        #expect(second.summary.hasSuffix("no next header"))
+    }
+
+    @Test func aRouteNotYetWalkedLeavesTheChecksumOpen() {
+        let udp = "0007 0008 0009 1234 72"
+        let open = Dissection(ipv6(43, SampleFrames.bytes("11 00 04 01 00000000 \(udp)")))
+        #expect(open["udp"]?.checksum == .notCheckable("routing header"))
+        let walked = Dissection(ipv6(43, SampleFrames.bytes("11 00 04 00 00000000 \(udp)")))
+        guard case .incorrect = walked["udp"]?.checksum else {
+            Issue.record("judged \(String(describing: walked["udp"]?.checksum))")
+            return
+        }
+    }
+
+    @Test func aZeroUDPChecksumIsAProblemOnlyOverIPv6() {
+        let datagram = SampleFrames.bytes("0007 0008 0009 0000 72")
+        #expect(Dissection(ipv6(17, datagram))["udp"]?.checksum == .zero)
+        #expect(Dissection(ipv6(17, datagram))["udp"]?.problems == ["zero checksum over IPv6 (RFC 8200 §8.1)"])
+        #expect(Dissection(SampleFrames.named("udp-zero-checksum"))["udp"]?.problems == [])
+    }
+
+    @Test func whatIsEncryptedIsData() {
+        let dissection = Dissection(ipv6(50, [1, 2, 3, 4]))
+        #expect(dissection.layers.map(\.name) == ["ethernet", "ipv6", "data"])
+        #expect(dissection.summary == "IP6 2001:db8::1 > 2001:db8::1: ESP, length 4")
+    }
+
+    @Test func sctpChunksAreListedUntilOneLies() {
+        var header = SCTP.Header(sourcePort: 1, destinationPort: 2, verificationTag: 3)
+        let chunks = SampleFrames.bytes("0b000004 08000005 aa000000 07000003 00")
+        header.fillChecksum(payload: chunks)
+        let layer = Dissection(ipv6(132, header.encoded() + chunks))["sctp"]
+        let listed = ["COOKIE ACK flags 0x00 length 4", "SHUTDOWN ACK flags 0x00 length 5"]
+        #expect(layer?.checksum == .correct)
+        #expect(layer?.fields.filter { $0.name == "chunk" }.map(\.value) == listed)
+        #expect(layer?.problems == ["chunk 3 bad length 3"])
+    }
+
+    @Test func theRestOfAPacketThatLiesIsStillShown() {
+        var frame = SampleFrames.named("udp-odd")
+        frame[17] = 10
+        let dissection = Dissection(frame)
+        #expect(dissection["ipv4"]?.problems == ["total length 10 is less than the header's 20"])
+        #expect(dissection.layers.map(\.size).reduce(0, +) == frame.count)
+    }
 }
