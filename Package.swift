@@ -5,7 +5,11 @@ import PackageDescription
 // The instruction set comes from the command line (`tools/build`: -Xcc -march=x86-64-v3), not from here.
 let package = Package(
     name: "weft",
-    products: [.executable(name: "weft", targets: ["weft"])],
+    products: [
+        .executable(name: "weft", targets: ["weft"]),
+        // For the fuzz targets, a package of their own in Tests/Fuzz.
+        .library(name: "Wire", targets: ["Wire"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     ],
@@ -15,7 +19,7 @@ let package = Package(
         .systemLibrary(name: "CPcap", path: "CShims/CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
 
         // Core: values shared by all planes.
-        .target(name: "Wire", path: "Sources/Core/Wire"),
+        .target(name: "Wire", path: "Sources/Core/Wire", swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
         .target(name: "Flow", dependencies: ["Wire"], path: "Sources/Core/Flow"),
 
         // Data plane.
