@@ -40,8 +40,11 @@ let package = Package(
         .testTarget(name: "FlowTests", dependencies: ["Flow", "Wire"], path: "Tests/FlowTests"),
         .testTarget(name: "PortsTests", dependencies: ["Ports", "Flow", "Wire"], path: "Tests/PortsTests"),
         .testTarget(
-            name: "DatapathTests", dependencies: ["Datapath", "Ports", "Flow", "Wire", "CLinux"],
+            name: "DatapathTests", dependencies: ["Datapath", "Ports", "Flow", "Wire", "CLinux", "ReferenceSwitch"],
             path: "Tests/DatapathTests"),
+        // The naive packet path that the datapath is compared with, and random pipelines and packets for both.
+        .target(name: "ReferenceSwitch", dependencies: ["Datapath", "Flow", "Wire"], path: "Tests/ReferenceSwitch"),
+        .testTarget(name: "ReferenceSwitchTests", dependencies: ["ReferenceSwitch", "Datapath", "Flow"], path: "Tests/ReferenceSwitchTests"),
     ],
     swiftLanguageModes: [.v6]
 )
