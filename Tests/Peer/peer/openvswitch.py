@@ -19,7 +19,8 @@ import tempfile
 import time
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
-PROTOCOL = "OpenFlow15"
+# Tried in this order: some flows can be said in an older version only (`strip_vlan` on a frame that may have no tag).
+PROTOCOLS = ("OpenFlow15", "OpenFlow13", "OpenFlow10")
 LOCAL = 65534
 LARGEST_MTU = 65535
 SHORTEST_FRAME = 14
@@ -95,7 +96,7 @@ class Switch:
     def run(self, *command):
         done = subprocess.run(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if done.returncode:
-            raise SwitchError(f"{' '.join(command[:2])}: {done.stderr.strip()}")
+            raise SwitchError(f"{command[0]}: {done.stderr.strip()}")
         return done.stdout
 
     def _start(self):
@@ -146,7 +147,15 @@ class Switch:
     # Tables.
 
     def _ofctl(self, command, *arguments):
-        return self.run("ovs-ofctl", "-O", PROTOCOL, command, f"unix:{self.path('br0.mgmt')}", *arguments)
+        refusal = None
+        for protocol in PROTOCOLS:
+            try:
+                return self.run("ovs-ofctl", "-O", protocol, command, f"unix:{self.path('br0.mgmt')}", *arguments)
+            except SwitchError as error:
+                refusal = refusal or error
+                if "usable flow formats" not in str(error):
+                    break
+        raise refusal
 
     def load(self, flows, groups=None, meters=None):
         """Loads flow, group and meter files. A flow file may have `meter …` lines, and `group …` and `flow …` lines as `ovs-ofctl bundle` takes."""
@@ -171,7 +180,7 @@ class Switch:
 
     def advance(self, milliseconds):
         """Moves the switch's clock on, which stands still otherwise; only with `follow_capture_time`."""
-        self.control.call("time/warp", str(milliseconds))
+        self.control.call("time/warp", str(milliseconds), "100")
 
     def forget_cached_flows(self):
         """Empties the datapath's caches, so that the next packet is translated through the tables as they are now."""

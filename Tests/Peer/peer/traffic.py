@@ -374,6 +374,21 @@ def hosts():
     return frames
 
 
+def paced():
+    """Good frames of four kinds, for time-outs and meters: TCP always, UDP in bursts, ARP and SCTP rarely."""
+    frames = []
+    for n in range(120):
+        if n % 17 == 3:
+            frames.append(ethernet(ARP, arp(1)))
+        elif n % 11 == 5:
+            frames.append(v4(SCTP, sctp(1000, 80)))
+        elif n // 10 % 2:
+            frames.append(v4(UDP, udp(A4, B4, 1000 + n % 3, 53, bytes(n))))
+        else:
+            frames.append(v4(TCP, tcp(A4, B4, 1000, 80, bytes(4 * n))))
+    return frames
+
+
 KINDS = {
     "plain": plain, "fragments": fragments, "truncated": truncated, "checksums": checksums, "lengths": lengths, "vlan": vlan, "mpls": mpls_labels,
     "ipv6-extensions": ipv6_extensions, "arp": arp_messages, "nd": neighbor_discovery, "llc": llc_frames, "tunneled": tunneled, "jumbo": jumbo,
@@ -398,12 +413,20 @@ def sample(seed=5, count=1600):
     return frames
 
 
-CAPTURES = dict(KINDS, hosts=hosts, everything=everything, sample=sample)
+CAPTURES = dict(KINDS, hosts=hosts, paced=paced, everything=everything, sample=sample)
+
+# Nanoseconds between two packets. The paced ones never fall on a whole second after the first, where a time-out ends.
+STEPS = {"paced": 370_000_000}
 
 
 def timed(frames, start=1_700_000_000_000_000_000, step=1_000_000):
     """Frames with distinct times, one `step` (nanoseconds) apart."""
     return [(start + index * step, frame) for index, frame in enumerate(frames)]
+
+
+def capture(name):
+    """The packets of the capture of that name, with their times."""
+    return timed(CAPTURES[name](), step=STEPS.get(name, 1_000_000))
 
 
 def split_by_source(frames, ports=3):
