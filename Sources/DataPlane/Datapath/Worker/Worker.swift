@@ -137,8 +137,8 @@ public final class Worker {
             let key = keys + i * 16
             if version == batchVersion, let entry = found[i] {
                 let program = Program(base: UnsafeMutablePointer(bitPattern: UInt(entry[1]))!)
-                if program.flags == 0 {
-                    // Nothing that a packet before it in the batch could have changed.
+                if program.flags & ~Program.Flag.usesGroups == 0 {
+                    // It rests on the tables alone, and they are still at the version it was confirmed for.
                     hits &+= 1
                     program.count(bytes: states[i].length, now: states[i].time)
                     observer?(i, program)
