@@ -101,19 +101,7 @@ struct FlowFile: ParsableArguments {
         var parsed: FlowText.Parsed
     }
 
-    func load() throws -> Loaded {
-        let bytes: [UInt8]
-        if file == "-" {
-            bytes = Array(FileHandle.standardInput.readDataToEndOfFile())
-        } else {
-            do {
-                bytes = Array(try Data(contentsOf: URL(fileURLWithPath: file)))
-            } catch {
-                throw ValidationError("\(file) cannot be read: \(error.localizedDescription)")
-            }
-        }
-        return Loaded(name: file, bytes: bytes, parsed: FlowText.parse(bytes: bytes))
-    }
+    func load() throws -> Loaded { try Loaded(reading: file) { FlowText.parse(bytes: $0) } }
 
     /// The contents of a file without errors; otherwise its errors on standard error and exit code 1.
     func loadValid() throws -> FlowText.Parsed {
@@ -127,6 +115,21 @@ struct FlowFile: ParsableArguments {
 }
 
 extension FlowFile.Loaded {
+    /// Reads a file, or standard input for `-`.
+    init(reading file: String, parse: ([UInt8]) -> FlowText.Parsed) throws {
+        let bytes: [UInt8]
+        if file == "-" {
+            bytes = Array(FileHandle.standardInput.readDataToEndOfFile())
+        } else {
+            do {
+                bytes = Array(try Data(contentsOf: URL(fileURLWithPath: file)))
+            } catch {
+                throw ValidationError("\(file) cannot be read: \(error.localizedDescription)")
+            }
+        }
+        self.init(name: file, bytes: bytes, parsed: parse(bytes))
+    }
+
     /// Every kept error and warning in the order of lines, each with its line and a caret under the token.
     func printDiagnostics(to handle: FileHandle) {
         var text = ""

@@ -66,7 +66,7 @@ struct DatapathUnderTest: SwitchUnderTest {
                         $0.firstDifference(of: DatapathUnderTest(ports: $0.ports, usesCache: usesCache)) != nil
                     }
                     let e = short.firstDifference(of: DatapathUnderTest(ports: short.ports, usesCache: usesCache))
-                    Issue.record("seed \(seed), caches \(usesCache ? "on" : "off")\n\(short)\n\(e.map { "\($0)" } ?? "\(d)")")
+                    Issue.record("seed \(seed), caches \(usesCache ? "on" : "off")\n\(short.setup.map { FlowText.text($0) }.joined(separator: "\n"))\n\(e.map { "\($0)" } ?? "\(d)")")
                     return
                 }
             }

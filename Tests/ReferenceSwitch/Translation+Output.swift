@@ -123,7 +123,7 @@ extension Translation {
             owner.learnedMACs[.init(vlan: vlan, address: flow.key[.ethSrc])] = (inPort, execution.now)
         }
         if !isGroup(destination), let learned = owner.learnedMACs[.init(vlan: vlan, address: destination)] {
-            if learned.port != inPort { sendSwitched(learned.port) }
+            if learned.port != inPort { sendSwitched(learned.port) } else { program.append(.note(.outputToIngress)) }
         } else {
             for port in owner.ports where port != inPort { sendSwitched(port) }
         }

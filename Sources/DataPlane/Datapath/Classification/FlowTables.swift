@@ -52,6 +52,8 @@ public final class FlowTables: @unchecked Sendable {
     /// Called before idle time-outs are judged, so that what workers counted has reached the entries.
     public var collectStatistics: () -> Void = {}
     public private(set) var entryCount = 0
+    /// Entries that timed out so far.
+    public private(set) var expiredCount = 0
 
     public init(limits: Limits = Limits(), ports: PortRegistry = PortRegistry()) {
         self.limits = limits
@@ -302,6 +304,7 @@ public final class FlowTables: @unchecked Sendable {
                 timers.push(d, e)
             }
         }
+        expiredCount += expired
         if expired > 0 { publish() }
         return expired
     }

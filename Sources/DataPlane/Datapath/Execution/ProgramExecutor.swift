@@ -146,7 +146,9 @@ final class ProgramExecutor {
         let b = UInt16(truncatingIfNeeded: header >> 16)
         let c = UInt32(truncatingIfNeeded: header >> 32)
         switch op {
-        case .outputTruncated: transmit(&packet, Int(c), min(packet.length, Int(at[1])))
+        case .outputTruncated:
+            let growth = Int(Int32(truncatingIfNeeded: at[1] >> 32))
+            transmit(&packet, Int(c), min(packet.length, Int(at[1] & 0xffff_ffff) + growth))
         case .controller:
             end(&packet)
             toController += 1

@@ -58,5 +58,7 @@ public final class PortRegistry: Sendable {
     public var numbers: [UInt32] { state.withLock { $0.numbers } }
     /// The ports that floods reach, ascending.
     var floodNumbers: [UInt32] { state.withLock { $0.attached.sorted() } }
+    /// Whether floods reach the port.
+    public func isAttached(_ number: UInt32) -> Bool { state.withLock { $0.attached.contains(number) } }
     var isEmpty: Bool { state.withLock { $0.numbers.isEmpty } }
 }

@@ -63,7 +63,7 @@ enum ProgramOp: UInt8 {
     case end
     /// c: dense port index.
     case output
-    /// c: dense port index; length.
+    /// c: dense port index; length 32 | bytes by which the packet grew since the length was meant 32, signed.
     case outputTruncated
     /// c: max length.
     case controller

@@ -30,7 +30,7 @@ extension Translator {
             case .move: move(at, a, UInt8(truncatingIfNeeded: b), Int(c))
             case .output: output(c)
             case .outputTruncated: output(c, maxLength: UInt32(truncatingIfNeeded: at[1]))
-            case .outputSubfield: output(UInt32(truncatingIfNeeded: subfield(at + 1, Int(c))))
+            case .outputSubfield: outputToValue(subfield(at + 1, Int(c)))
             case .controller: toController(maxLength: c)
             case .resubmit:
                 resubmit(table: a & 2 != 0 ? UInt8(truncatingIfNeeded: b) : tableID, inPort: a & 1 != 0 ? c : inPort)
@@ -257,6 +257,8 @@ extension Translator {
             let savedStack = stack
             let savedSet = actionSet
             run(nested)
+            // A clone is a packet of its own, with an end of its own.
+            if !isFreezing, failure == nil, !actionSet.isEmpty { runActionSet() }
             stack = savedStack
             actionSet = savedSet
         }

@@ -3,6 +3,15 @@ import Flow
 
 /// Where packets go: ports, floods, the learning switch, groups.
 extension Translator {
+    /// Output to the port that a subfield holds: 16 bits, reserved ports as in OpenFlow 1.0.
+    func outputToValue(_ value: UInt64) {
+        guard value <= 0xffff else {
+            note(.noSuchPort)
+            return
+        }
+        output(value >= 0xff00 ? 0xffff_0000 | UInt32(value) : UInt32(value))
+    }
+
     func output(_ port: UInt32, maxLength: UInt32? = nil) {
         switch port {
         case ReservedPort.inPort: send(to: inPort, maxLength: maxLength)
@@ -45,11 +54,13 @@ extension Translator {
             failure = .tooManyCopies
             return
         }
+        let before = grownBy
         commit()
         outputs += 1
         if let maxLength {
+            // The limit is meant for the packet before pending pushes and pops, and never cuts into the Ethernet header.
             builder.append(ProgramOp.header(.outputTruncated, c: UInt32(index)))
-            builder.append(UInt64(maxLength))
+            builder.append(UInt64(max(maxLength, 14)) | UInt64(UInt32(bitPattern: Int32(truncatingIfNeeded: grownBy - before))) << 32)
         } else {
             builder.append(ProgramOp.header(.output, c: UInt32(index)))
         }
@@ -190,7 +201,9 @@ extension Translator {
         let source = key[FlowKeyLayout.ethSrcVLAN] >> 16
         let tci = key[FlowKeyLayout.ethSrcVLAN] & 0xffff
         let vlan = tci & 0xfff
-        if Self.isReservedGroupAddress(destination) { return }
+        if Self.isReservedGroupAddress(destination) || tables.ports.index(of: inPort) == nil { return }
+        // A tag that is cut off says nothing about its VLAN.
+        if etherType == FrameParser.EtherType.vlan || etherType == FrameParser.EtherType.serviceVLAN, tci & 0x1000 == 0 { return }
         builder.flags |= Program.Flag.usesLearning
         builder.learningVersion = tables.learning.version
         if source & 0x0100_0000_0000 == 0 {
@@ -202,7 +215,9 @@ extension Translator {
         let isEmptyTag = tci == 0x1000
         let before = (key[FlowKeyLayout.ethSrcVLAN], key[FlowKeyLayout.inPortFlags], key[FlowKeyLayout.arpSHA])
         if isEmptyTag { replaceTag(0) }
-        if let port = tables.learning.port(vlan: vlan, mac: destination, now: now) {
+        // The source is learned before the destination is looked up, so an address that sends to itself is on this port.
+        let isOwn = destination == source && source & 0x0100_0000_0000 == 0
+        if let port = isOwn ? inPort : tables.learning.port(vlan: vlan, mac: destination, now: now) {
             if port != inPort { send(to: port) } else { note(.outputToIngress) }
         } else {
             for number in tables.ports.floodNumbers where number != inPort { send(to: number) }

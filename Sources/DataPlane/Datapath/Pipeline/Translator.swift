@@ -368,12 +368,12 @@ final class Translator {
         trace?.note(.recirculated)
     }
 
-    private func runActionSet() {
+    /// Executes the action set, at the end of the pipeline or of a clone.
+    func runActionSet() {
         let list = ActionSet.ordered(actionSet)
         actionSet = []
         trace?.note(.actionSet(list))
         guard !list.isEmpty else { return }
-        isExiting = false
         let record: ActionRecord
         if let known = actionSetRecords[list] {
             record = known

@@ -55,8 +55,8 @@ public final class Worker {
     public private(set) var received: UInt64 = 0
     public private(set) var receivedBytes: UInt64 = 0
     /// By dense port index.
-    private let rxPackets: UnsafeMutablePointer<UInt64>
-    private let rxBytes: UnsafeMutablePointer<UInt64>
+    let rxPackets: UnsafeMutablePointer<UInt64>
+    let rxBytes: UnsafeMutablePointer<UInt64>
     private var portIndexOfLast: (number: UInt32, index: Int) = (.max, 0)
     public private(set) var hits: UInt64 = 0
     public private(set) var misses: UInt64 = 0

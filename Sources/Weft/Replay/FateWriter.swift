@@ -1,0 +1,78 @@
+import Datapath
+import Flow
+import Foundation
+
+/// Writes the fate of each packet as a line of JSON.
+final class FateWriter {
+    private let handle: FileHandle
+    private let name: String
+    private let ports: PortRegistry
+    private var buffer: [UInt8] = []
+    private var lastMatch: [Int: (table: UInt8, priority: UInt16, cookie: UInt64)] = [:]
+
+    init(_ file: String, ports: PortRegistry) throws {
+        name = file
+        self.ports = ports
+        if file == "-" {
+            handle = .standardOutput
+        } else {
+            guard FileManager.default.createFile(atPath: file, contents: nil), let h = FileHandle(forWritingAtPath: file) else {
+                throw FateError(description: "\(file) cannot be written: \(String(cString: strerror(errno)))")
+            }
+            handle = h
+        }
+    }
+
+    struct FateError: Error, CustomStringConvertible { var description: String }
+
+    /// Notes the last entry that a packet of the batch matched.
+    func ran(packet: Int, path: (table: UInt8, priority: UInt16, cookie: UInt64)?) {
+        if let path { lastMatch[packet] = path }
+    }
+
+    /// Writes the lines of a finished batch.
+    func ended(first: Int, frames: ArraySlice<ReceivedFrame>, _ recorder: EventRecorder) {
+        var events: [Int: [EventRecorder.Event]] = [:]
+        var n = 0
+        for e in recorder.events {
+            events[e.packet, default: []].append(e)
+            n = max(n, e.packet + 1)
+        }
+        for i in 0..<n {
+            let frame = frames[frames.startIndex + i]
+            let ends = events[i] ?? []
+            let outs = ends.filter { $0.kind == .transmitted }.map { ports.number(at: Int($0.port)) }
+            let drop = ends.first { $0.kind == .dropped }.flatMap { DropReason(rawValue: UInt8($0.port)) }
+            let verdict = !outs.isEmpty ? "forwarded" : ends.contains { $0.kind == .controller } ? "controller" : "dropped"
+            var line = "{\"index\":\(first + i),\"time\":\(frame.time / 1_000_000_000)."
+            let fraction = String(frame.time % 1_000_000_000)
+            line += String(repeating: "0", count: 9 - fraction.count) + fraction
+            line += ",\"inPort\":\(Self.port(frame.inPort)),\"length\":\(frame.length),\"verdict\":\"\(verdict)\""
+            line += ",\"outPorts\":[\(outs.map(Self.port).joined(separator: ","))]"
+            line += ",\"dropReason\":\(drop.map { "\"\($0.name)\"" } ?? "null")"
+            if let m = lastMatch[i] {
+                line += ",\"lastMatch\":{\"table\":\(m.table),\"priority\":\(m.priority),\"cookie\":\"0x\(String(m.cookie, radix: 16))\"}"
+            } else {
+                line += ",\"lastMatch\":null"
+            }
+            buffer += Array((line + "}\n").utf8)
+        }
+        lastMatch.removeAll(keepingCapacity: true)
+        if buffer.count > 1 << 16 { try? flush() }
+    }
+
+    /// Port numbers are numbers in JSON, LOCAL too.
+    private static func port(_ n: UInt32) -> String { String(n) }
+
+    private func flush() throws {
+        do {
+            try handle.write(contentsOf: buffer)
+        } catch { throw FateError(description: "\(name) cannot be written: \(error.localizedDescription)") }
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    func close() throws {
+        try flush()
+        if name != "-" { try? handle.close() }
+    }
+}
