@@ -9,6 +9,8 @@ let package = Package(
         .executable(name: "weft", targets: ["weft"]),
         // For the fuzz targets, a package of their own in Tests/Fuzz.
         .library(name: "Wire", targets: ["Wire"]),
+        .library(name: "Flow", targets: ["Flow"]),
+        .library(name: "Ports", targets: ["Ports"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

@@ -1,13 +1,22 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// The fuzz targets: a package of their own, so that the ordinary build never compiles them. `tools/fuzz` builds and runs them.
+/// A fuzz target: a static library with `LLVMFuzzerTestOneInput`, for SwiftPM gives executables a main of their own.
+func fuzz(_ name: String, uses module: String) -> (product: Product, target: Target) {
+    (.library(name: name, type: .static, targets: [name]), .target(name: name, dependencies: [.product(name: module, package: "weft")]))
+}
+
+let targets = [
+    fuzz("FuzzFrame", uses: "Wire"),
+    fuzz("FuzzFlow", uses: "Flow"),
+    fuzz("FuzzCapture", uses: "Ports"),
+]
+
+// A package of its own, so that the ordinary build never compiles the fuzz targets. `tools/fuzz` builds and runs them.
 let package = Package(
     name: "weft-fuzz",
-    products: [.library(name: "FuzzFrame", type: .static, targets: ["FuzzFrame"])],
+    products: targets.map(\.product),
     dependencies: [.package(name: "weft", path: "../..")],
-    targets: [
-        .target(name: "FuzzFrame", dependencies: [.product(name: "Wire", package: "weft")])
-    ],
+    targets: targets.map(\.target),
     swiftLanguageModes: [.v6]
 )

@@ -1,10 +1,10 @@
 import Foundation
 import Wire
 
-/// The frames of Tests/Fuzz/Seeds/frames.txt, which are the fuzzer's seeds too. Their checksums come from another implementation.
+/// The frames of Tests/Fuzz/Seeds/frame.txt, which are the fuzzer's seeds too. Their checksums come from another implementation.
 enum SampleFrames {
     static let all: [(name: String, bytes: [UInt8])] = {
-        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fuzz/Seeds/frames.txt")
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fuzz/Seeds/frame.txt")
         guard let text = try? String(contentsOf: file, encoding: .utf8) else { return [] }
         return text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map { line in
             let parts = line.split(separator: " ")

@@ -19,8 +19,8 @@ extension Dissector {
             layer.add("next-hop MTU", "\(view.nextHopMTU)", at: ICMPv4.Offset.nextHopMTU, size: 2)
             line += ", fragmentation needed (mtu \(view.nextHopMTU))"
         case ICMPv4.MessageType.redirect:
-            layer.add("gateway", text(view.gateway), at: ICMPv4.Offset.gateway, size: 4)
-            line += " to \(text(view.gateway))"
+            layer.add("gateway", view.gateway.description, at: ICMPv4.Offset.gateway, size: 4)
+            line += " to \(view.gateway)"
         default:
             layer.add("rest", hex(view.rest, 8), at: ICMPv4.Offset.rest, size: 4)
             if let code { line += ", \(code)" } else if view.code != 0 { line += ", code \(view.code)" }
@@ -127,12 +127,12 @@ extension Dissector {
             if message.u32(at: NeighborDiscovery.Offset.reserved) != 0 { layer.problems.append("reserved bits are set") }
         }
         if optionsOffset >= NeighborDiscovery.headerSize {
-            let target = text(message.ipv6(at: NeighborDiscovery.Offset.target))
+            let target = message.ipv6(at: NeighborDiscovery.Offset.target).description
             layer.add("target", target, at: NeighborDiscovery.Offset.target, size: 16)
             say(type == ICMPv6.MessageType.neighborSolicitation ? ", who has \(target)" : ", tgt is \(target)")
         }
         if type == ICMPv6.MessageType.redirect {
-            layer.add("destination", text(message.ipv6(at: 24)), at: 24, size: 16)
+            layer.add("destination", message.ipv6(at: 24).description, at: 24, size: 16)
         }
         if message.u8(at: ICMPv6.Offset.code) != 0 { layer.problems.append("code is not 0") }
         return range.lowerBound + options(message, from: optionsOffset, &layer)
@@ -157,11 +157,11 @@ extension Dissector {
             let name = NeighborDiscovery.OptionType.name(option.type) ?? "option \(option.type)"
             let value =
                 if let address = option.linkLayerAddress {
-                    text(address)
+                    address.description
                 } else if option.type == NeighborDiscovery.OptionType.mtu, option.content.count == 6 {
                     "\(option.content.span.bytes.u32(at: 2))"
                 } else if option.type == NeighborDiscovery.OptionType.prefixInformation, option.content.count == 30 {
-                    "\(text(option.content.span.bytes.ipv6(at: 14)))/\(option.content[0])"
+                    "\(option.content.span.bytes.ipv6(at: 14))/\(option.content[0])"
                 } else {
                     bytesText(option.content.span.bytes)
                 }

@@ -19,13 +19,13 @@ extension Dissector {
             say("ARP, \(operation ?? "operation \(view.operation)"), not IPv4 over Ethernet")
             return data(frame, (range.lowerBound + ARP.fixedSize)..<range.upperBound)
         }
-        layer.add("sender", "\(text(view.senderProtocol)) at \(text(view.senderHardware))", at: ARP.Offset.senderHardware, size: 10)
-        layer.add("target", "\(text(view.targetProtocol)) at \(text(view.targetHardware))", at: ARP.Offset.targetHardware, size: 10)
+        layer.add("sender", "\(view.senderProtocol) at \(view.senderHardware)", at: ARP.Offset.senderHardware, size: 10)
+        layer.add("target", "\(view.targetProtocol) at \(view.targetHardware)", at: ARP.Offset.targetHardware, size: 10)
         layers.append(layer)
-        let (sender, target) = (text(view.senderProtocol), text(view.targetProtocol))
+        let (sender, target) = (view.senderProtocol.description, view.targetProtocol.description)
         switch view.operation {
         case ARP.Operation.request: say("ARP, Request who-has \(target) tell \(sender)")
-        case ARP.Operation.reply: say("ARP, Reply \(sender) is-at \(text(view.senderHardware))")
+        case ARP.Operation.reply: say("ARP, Reply \(sender) is-at \(view.senderHardware)")
         default: say("ARP, \(operation ?? "operation \(view.operation)"), sender \(sender), target \(target)")
         }
         say(", length \(range.count)")
@@ -39,8 +39,8 @@ extension Dissector {
             return failed(.ipv4, "IPv4", error, frame, range)
         }
         var layer = layer(.ipv4, "IPv4", at: range, size: view.headerLength)
-        layer.add("source", text(view.source), at: IPv4.Offset.source, size: 4)
-        layer.add("destination", text(view.destination), at: IPv4.Offset.destination, size: 4)
+        layer.add("source", view.source.description, at: IPv4.Offset.source, size: 4)
+        layer.add("destination", view.destination.description, at: IPv4.Offset.destination, size: 4)
         layer.add("protocol", named("\(view.nextProtocol)", IPProtocol.name(view.nextProtocol)), at: IPv4.Offset.nextProtocol, size: 1)
         layer.add("ttl", "\(view.ttl)", at: IPv4.Offset.ttl, size: 1)
         layer.add("dscp", "\(view.dscp)", at: IPv4.Offset.trafficClass, size: 1)
@@ -77,7 +77,7 @@ extension Dissector {
         let end = start + view.payload.byteCount
         let pseudo = PseudoHeader.ipv4(source: view.source, destination: view.destination)
         let context = TransportContext(
-            source: text(view.source), destination: text(view.destination), pseudoHeader: pseudo,
+            source: view.source.description, destination: view.destination.description, pseudoHeader: pseudo,
             size: max(0, view.totalLength - view.headerLength), isFragment: view.isFragment, name: "IP")
         if view.fragmentOffset > 0 {
             say("IP \(context.source) > \(context.destination): ")
@@ -104,8 +104,8 @@ extension Dissector {
             return failed(.ipv6, "IPv6", error, frame, range)
         }
         var layer = layer(.ipv6, "IPv6", at: range, size: IPv6.headerSize)
-        layer.add("source", text(view.source), at: IPv6.Offset.source, size: 16)
-        layer.add("destination", text(view.destination), at: IPv6.Offset.destination, size: 16)
+        layer.add("source", view.source.description, at: IPv6.Offset.source, size: 16)
+        layer.add("destination", view.destination.description, at: IPv6.Offset.destination, size: 16)
         layer.add("next header", named("\(view.nextHeader)", IPProtocol.name(view.nextHeader)), at: IPv6.Offset.nextHeader, size: 1)
         layer.add("hop limit", "\(view.hopLimit)", at: IPv6.Offset.hopLimit, size: 1)
         layer.add("dscp", "\(view.dscp)", at: 0, size: 2)
@@ -120,7 +120,7 @@ extension Dissector {
         let start = range.lowerBound + IPv6.headerSize
         let end = start + view.payload.byteCount
         let context = TransportContext(
-            source: text(view.source), destination: text(view.destination),
+            source: view.source.description, destination: view.destination.description,
             pseudoHeader: .ipv6(source: view.source, destination: view.destination), size: view.payloadLength, isFragment: false,
             name: "IP6")
         extensions(frame, start..<end, first: view.nextHeader, context)

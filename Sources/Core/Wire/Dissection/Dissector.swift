@@ -80,8 +80,8 @@ struct Dissector {
         let view: Ethernet.View
         do { view = try Ethernet.View(frame) } catch { return failed(.ethernet, "Ethernet", error, frame, range) }
         var layer = layer(.ethernet, "Ethernet", at: range, size: Ethernet.headerSize)
-        layer.add("destination", text(view.destination), at: Ethernet.Offset.destination, size: 6)
-        layer.add("source", text(view.source), at: Ethernet.Offset.source, size: 6)
+        layer.add("destination", view.destination.description, at: Ethernet.Offset.destination, size: 6)
+        layer.add("source", view.source.description, at: Ethernet.Offset.source, size: 6)
         let type = view.etherType
         let isLength = type < EtherType.minimum
         layer.add(
@@ -95,7 +95,7 @@ struct Dissector {
             if Ethernet.headerSize + Int(type) > frame.byteCount {
                 layers[layers.count - 1].problems.append("length \(type) exceeds the frame: \(missingReason)")
             }
-            say("802.3 \(text(view.source)) > \(text(view.destination)), length \(type)")
+            say("802.3 \(view.source) > \(view.destination), length \(type)")
             data(frame, Ethernet.headerSize..<end)
             return data(frame, end..<frame.byteCount, name: "padding")
         }
