@@ -96,7 +96,7 @@ extension FlowTextParser {
                 guard TextSlice.isOutputPort(port) else { throw TextFault(kv.key, "Packets cannot be sent to this port.") }
                 return outputAction(port)
             }
-            throw TextFault(kv.key, "This is not an action.", suggestion: Spelling.nearest(to: kv.key, among: ActionDirectory.suggestions))
+            throw TextFault(kv.key, "This is not an action.", suggestion: nearest(to: kv.key, among: ActionDirectory.suggestions))
         }
         let v = kv.value
         switch word {
