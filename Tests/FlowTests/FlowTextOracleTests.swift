@@ -60,3 +60,25 @@ import Testing
         #expect(Set(FlowTextCorpus.differences.keys).subtracting(used).isEmpty, "listed differences that are none")
     }
 }
+
+@Suite struct FlowSyntaxLedgerTests {
+    private let ledger: String
+
+    init() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        ledger = try String(contentsOf: root.appendingPathComponent("Docs/Ledgers/FlowSyntax.md"), encoding: .utf8)
+    }
+
+    @Test func everyFieldAndActionHasARow() {
+        for f in Field.allCases {
+            for name in f.info.names + [f.info.nxm, f.info.oxm] where !name.isEmpty { #expect(ledger.contains("`\(name)`"), "\(name)") }
+        }
+        for name in ActionDirectory.names.names where name != "apply_actions" && name != "unroll_xlate" {
+            #expect(ledger.range(of: "`\(name)[`:(]", options: .regularExpression) != nil, "\(name)")
+        }
+    }
+
+    @Test func everyDifferenceIsExplained() {
+        for reason in FlowTextCorpus.differences.values { #expect(ledger.contains("**\(reason)**"), "\(reason)") }
+    }
+}
