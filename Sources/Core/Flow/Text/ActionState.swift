@@ -13,18 +13,6 @@ struct PacketContext: Hashable {
     /// Whether something in the entry exists in OpenFlow 1.1 and later only.
     var needsOpenFlow11 = false
 
-    init() {}
-    init(_ match: borrowing MatchBuilder, table: UInt8, needsOpenFlow11: Bool) {
-        etherType = match.etherType
-        ipProtocol = match.ipProtocol
-        isLaterFragment = match.isLaterFragment
-        transportSrc = match.transportSrc
-        transportDstIsZero = match.transportDst == 0
-        vlanTags = match.hasVLAN ? (match.hasInnerVLAN ? 2 : 1) : 0
-        self.table = table
-        self.needsOpenFlow11 = needsOpenFlow11
-    }
-
     var packed: UInt64 {
         UInt64(etherType) | UInt64(ipProtocol) << 16 | UInt64(transportSrc) << 24 | UInt64(table) << 40 | UInt64(vlanTags) << 48
             | (isLaterFragment ? 1 << 56 : 0) | (transportDstIsZero ? 1 << 57 : 0) | (needsOpenFlow11 ? 1 << 58 : 0) | 1 << 63

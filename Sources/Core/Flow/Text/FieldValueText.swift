@@ -20,6 +20,8 @@ enum FieldValueReader {
         switch shape.format {
         case .decimal, .hexadecimal:
             result = try integer(shape, text)
+            // No tag at all, which is no value of the field.
+            if shape.special == .vlanID, result.value.low == 0xffff { return result }
         case .ipv4:
             result = try ipv4(shape, text)
         case .mac:

@@ -96,7 +96,7 @@ extension FlowTextParser {
                 guard TextSlice.isOutputPort(port) else { throw TextFault(kv.key, "Packets cannot be sent to this port.") }
                 return outputAction(port)
             }
-            throw TextFault(kv.key, "This is not an action.", suggestion: Spelling.nearest(to: kv.key, among: ActionDirectory.suggestions))
+            throw TextFault(kv.key, "This is not an action.", suggestion: nearest(to: kv.key, among: ActionDirectory.suggestions))
         }
         let v = kv.value
         switch word {
@@ -152,10 +152,11 @@ extension FlowTextParser {
             guard tos & 3 == 0 else { throw TextFault(v, "mod_nw_tos sets the upper six bits: a multiple of 4 (mod_nw_ecn sets the lower two).") }
             return .setTOS(tos)
         case .modECN:
-            expect(state.context.isIP, .ip, at: kv.key, &state)
+            // Unlike mod_nw_tos this is a load of a field to Open vSwitch, which refuses it without the prerequisite.
+            try require(.ipECN, at: kv.key, &state)
             return .setECN(UInt8(try v.number("mod_nw_ecn", max: 3)))
         case .modTTL:
-            expect(state.context.isIP, .ip, at: kv.key, &state)
+            try require(.ipTTL, at: kv.key, &state)
             return .setTTL(try v.number8("mod_nw_ttl"))
         case .decTTL:
             expect(state.context.isIP, .ip, at: kv.key, &state)

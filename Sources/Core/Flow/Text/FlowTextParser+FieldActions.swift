@@ -10,7 +10,7 @@ extension FlowTextParser {
         let code = fieldNames.code(name)
         guard code >= FlowWord.fieldBase || code == FlowWord.port16 else {
             if code == FlowWord.unsupported.rawValue { throw TextFault(name, "This field is not supported yet.") }
-            throw TextFault(name, "This is not a field.", suggestion: Spelling.nearest(to: name, among: FieldDirectory.fieldSuggestions))
+            throw TextFault(name, "This is not a field.", suggestion: nearest(to: name, among: FieldDirectory.fieldSuggestions))
         }
         let field: Field = code == FlowWord.port16 ? .inPort : shapes[Int(code - FlowWord.fieldBase)].field
         let bits = width(code)
@@ -93,7 +93,7 @@ extension FlowTextParser {
         let code = fieldNames.code(fieldText)
         guard code >= FlowWord.fieldBase || code == FlowWord.port16 else {
             if code == FlowWord.unsupported.rawValue { throw TextFault(fieldText, "This field is not supported yet.") }
-            throw TextFault(fieldText, "This is not a field.", suggestion: Spelling.nearest(to: fieldText, among: FieldDirectory.fieldSuggestions))
+            throw TextFault(fieldText, "This is not a field.", suggestion: nearest(to: fieldText, among: FieldDirectory.fieldSuggestions))
         }
         let shape = shapes[code == FlowWord.port16 ? 0 : Int(code - FlowWord.fieldBase)]
         guard shape.isWritable else { throw TextFault(fieldText, "\(shape.field.info.name) cannot be written.") }

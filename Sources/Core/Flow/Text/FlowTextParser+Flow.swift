@@ -53,7 +53,7 @@ extension FlowTextParser {
         }
         var actions: [Action] = []
         if let actionText {
-            let context = PacketContext(match, table: a.table ?? 0, needsOpenFlow11: a.needsOpenFlow11)
+            let context = match.context(table: a.table ?? 0, needsOpenFlow11: a.needsOpenFlow11)
             actions = try readEntryActions(actionText.trimmed, context)
         }
         let entry = FlowEntry(
@@ -129,7 +129,7 @@ extension FlowTextParser {
     }
 
     func unknownName(_ key: TextSlice) -> TextFault {
-        TextFault(key, "This is neither a field nor an attribute of a flow entry.", suggestion: Spelling.nearest(to: key, among: FieldDirectory.suggestions))
+        TextFault(key, "This is neither a field nor an attribute of a flow entry.", suggestion: nearest(to: key, among: FieldDirectory.suggestions))
     }
 
     private mutating func readAttribute(_ code: UInt16, _ kv: KeyValue, _ a: inout Attributes) throws(TextFault) {

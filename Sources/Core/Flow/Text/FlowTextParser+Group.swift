@@ -48,7 +48,7 @@ extension FlowTextParser {
                 }
                 guard kind != nil else {
                     let all = Group.Kind.allCases.map(\.rawValue)
-                    throw TextFault(v, "A group's type is one of \(all.joined(separator: ", ")).", suggestion: Spelling.nearest(to: v, among: all))
+                    throw TextFault(v, "A group's type is one of \(all.joined(separator: ", ")).", suggestion: nearest(to: v, among: all))
                 }
             } else if kv.key.equals("selection_method") {
                 guard v.equals("hash") || v.equals("dp_hash") else { throw TextFault(v, "The selection method is hash or dp_hash.") }
@@ -61,7 +61,7 @@ extension FlowTextParser {
                 try readSelectionFields(v, &group)
             } else {
                 let all = ["group_id", "type", "bucket", "selection_method", "selection_method_param", "fields"]
-                throw TextFault(kv.key, "This is not an attribute of a group.", suggestion: Spelling.nearest(to: kv.key, among: all))
+                throw TextFault(kv.key, "This is not an attribute of a group.", suggestion: nearest(to: kv.key, among: all))
             }
         }
         if command == .delete {
@@ -131,7 +131,7 @@ extension FlowTextParser {
         while let kv = try rest.nextKeyValue() {
             let code = fieldNames.code(kv.key)
             guard code >= FlowWord.port16 else {
-                throw TextFault(kv.key, "This is not a field.", suggestion: Spelling.nearest(to: kv.key, among: FieldDirectory.fieldSuggestions))
+                throw TextFault(kv.key, "This is not a field.", suggestion: nearest(to: kv.key, among: FieldDirectory.fieldSuggestions))
             }
             guard kv.value.isEmpty else { throw TextFault(kv.value, "Masks of the fields to hash are not supported yet.") }
             let field: Field = code == FlowWord.port16 ? .inPort : shapes[Int(code - FlowWord.fieldBase)].field

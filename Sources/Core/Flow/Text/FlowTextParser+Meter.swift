@@ -47,7 +47,7 @@ extension FlowTextParser {
             } else {
                 throw TextFault(
                     kv.key, "This is not an attribute of a meter.",
-                    suggestion: Spelling.nearest(to: kv.key, among: ["meter", "kbps", "pktps", "burst", "stats", "bands"]))
+                    suggestion: nearest(to: kv.key, among: ["meter", "kbps", "pktps", "burst", "stats", "bands"]))
             }
         }
         if command == .delete {
@@ -104,7 +104,7 @@ extension FlowTextParser {
             } else {
                 throw TextFault(
                     kv.key, "This is not an attribute of a band.",
-                    suggestion: Spelling.nearest(to: kv.key, among: ["type", "rate", "burst_size", "prec_level"]))
+                    suggestion: nearest(to: kv.key, among: ["type", "rate", "burst_size", "prec_level"]))
             }
         }
         guard !bands.isEmpty else { throw TextFault(text, "A meter needs at least one band.") }

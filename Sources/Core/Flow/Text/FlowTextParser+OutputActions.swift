@@ -47,7 +47,7 @@ extension FlowTextParser {
             } else if kv.key.equals("reason") {
                 let reasons = ["no_match", "action", "invalid_ttl", "action_set", "group", "packet_out"]
                 guard let r = reasons.first(where: { $0.utf8.elementsEqual(v.bytes.lazy.map { $0 &- 0x41 < 26 ? $0 | 0x20 : $0 }) }) else {
-                    throw TextFault(v, "A reason is one of \(reasons.joined(separator: ", ")).", suggestion: Spelling.nearest(to: v, among: reasons))
+                    throw TextFault(v, "A reason is one of \(reasons.joined(separator: ", ")).", suggestion: nearest(to: v, among: reasons))
                 }
                 c.reason = r
             } else if kv.key.equals("userdata") {
@@ -156,7 +156,7 @@ extension FlowTextParser {
     private func hashFields(_ text: TextSlice) throws(TextFault) -> HashFields {
         guard let f = HashFields(rawValue: text.text.lowercased()) else {
             let all = HashFields.allCases.map(\.rawValue)
-            throw TextFault(text, "The fields to hash are one of \(all.joined(separator: ", ")).", suggestion: Spelling.nearest(to: text, among: all))
+            throw TextFault(text, "The fields to hash are one of \(all.joined(separator: ", ")).", suggestion: nearest(to: text, among: all))
         }
         return f
     }

@@ -12,7 +12,7 @@ struct FlowTextParser {
     let fieldNames = FieldDirectory.names
     let actionNames = ActionDirectory.names
     let shapes = FieldShape.table
-    var match = MatchBuilder()
+    let match = MatchBuilder()
     var memo = ActionMemo()
     var result = FlowText.Parsed()
     var lineNumber = 0
@@ -123,6 +123,11 @@ struct FlowTextParser {
     }
 
     // MARK: Diagnostics
+
+    /// A name spelled like the word; none once no further errors are kept.
+    func nearest(to word: TextSlice, among names: [String]) -> String? {
+        result.errors.count < FlowTextLimits.diagnostics ? Spelling.nearest(to: word, among: names) : nil
+    }
 
     func diagnostic(_ severity: FlowTextDiagnostic.Severity, _ fault: TextFault) -> FlowTextDiagnostic {
         FlowTextDiagnostic(

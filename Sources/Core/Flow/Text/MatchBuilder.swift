@@ -2,12 +2,12 @@
 ///
 /// Later text about a field replaces earlier text, as in ovs-ofctl. Words are kept dense with a bit per used word, so that starting anew costs
 /// as much as was used, and `finish` makes the one array that the match keeps.
-struct MatchBuilder {
+final class MatchBuilder {
     private var values = InlineArray<52, UInt64>(repeating: 0)
     private var masks = InlineArray<52, UInt64>(repeating: 0)
     private var used: UInt64 = 0
 
-    mutating func reset() {
+    func reset() {
         while used != 0 {
             let i = used.trailingZeroBitCount
             values[i] = 0
@@ -16,14 +16,14 @@ struct MatchBuilder {
         }
     }
 
-    @inline(__always) private mutating func put(_ word: Int, clear: UInt64, mask: UInt64, value: UInt64) {
+    @inline(__always) private func put(_ word: Int, clear: UInt64, mask: UInt64, value: UInt64) {
         values[word] = (values[word] & ~clear) | (value & mask)
         masks[word] = (masks[word] & ~clear) | mask
         used |= 1 << UInt64(word)
     }
 
     /// Requires `value` under `mask` of a field, forgetting what was required of it before.
-    mutating func set(_ shape: FieldShape, _ text: FieldValueText) {
+    func set(_ shape: FieldShape, _ text: FieldValueText) {
         let shift = UInt64(shape.shift)
         let low = Int(shape.lowWord)
         let ones: UInt64 = shape.bits >= 64 ? .max : (1 << UInt64(shape.bits)) &- 1
@@ -55,7 +55,7 @@ struct MatchBuilder {
     }
 
     /// Requires `value` of some bits of a field, keeping what is required of the others.
-    mutating func set(_ shape: FieldShape, offset: Int, count: Int, _ value: FieldValue) {
+    func set(_ shape: FieldShape, offset: Int, count: Int, _ value: FieldValue) {
         let mask = FieldValue.ones(count) << offset
         let v = value << offset
         put(Int(shape.lowWord), clear: mask.low << UInt64(shape.shift), mask: mask.low << UInt64(shape.shift), value: v.low << UInt64(shape.shift))
@@ -63,7 +63,7 @@ struct MatchBuilder {
     }
 
     /// Requires the EtherType and, unless 0, the IP protocol.
-    mutating func setProtocol(etherType: UInt16, number: UInt8) {
+    func setProtocol(etherType: UInt16, number: UInt8) {
         put(FlowKeyLayout.ethDstType, clear: 0xffff, mask: 0xffff, value: UInt64(etherType))
         if number != 0 { put(FlowKeyLayout.transport, clear: 0xff << 24, mask: 0xff << 24, value: UInt64(number) << 24) }
     }
@@ -78,7 +78,7 @@ struct MatchBuilder {
 
     /// Drops what packets with this EtherType and protocol do not have (OpenFlow 1.0 §3.4, ovs-fields(7) "Prerequisites") and gives shared bits the
     /// width of the field they turned out to be; returns a field that was dropped, if any.
-    mutating func normalize() -> Field? {
+    func normalize() -> Field? {
         // Words 2…15, without in_port and the second tag in word 4.
         let layer3: UInt64 = 0xffec
         if used & (layer3 | 1 << 4) == 0 { return nil }
@@ -147,7 +147,7 @@ struct MatchBuilder {
     }
 
     /// The match collected so far.
-    func finish() -> Match {
+    @inline(__always) func finish() -> Match {
         var count = 0
         var rest = used
         while rest != 0 {
@@ -155,21 +155,29 @@ struct MatchBuilder {
             rest &= rest &- 1
         }
         if count == 0 { return .any }
-        let words = [Match.Word](unsafeUninitializedCapacity: count) { buffer, initialized in
-            var rest = used
-            var n = 0
-            while rest != 0 {
-                let i = rest.trailingZeroBitCount
-                // Safe: as many non-empty masks as were counted above.
-                if masks[i] != 0 {
-                    buffer.initializeElement(at: n, to: Match.Word(index: i, mask: masks[i], value: values[i]))
-                    n &+= 1
-                }
-                rest &= rest &- 1
-            }
-            initialized = n
+        var words: [Match.Word] = []
+        words.reserveCapacity(count)
+        rest = used
+        while rest != 0 {
+            let i = rest.trailingZeroBitCount
+            if masks[i] != 0 { words.append(Match.Word(index: i, mask: masks[i], value: values[i])) }
+            rest &= rest &- 1
         }
         return Match(ascending: words)
+    }
+
+    /// What the match says of the packets that an entry's actions will see.
+    func context(table: UInt8, needsOpenFlow11: Bool) -> PacketContext {
+        var c = PacketContext()
+        c.etherType = etherType
+        c.ipProtocol = ipProtocol
+        c.isLaterFragment = isLaterFragment
+        c.transportSrc = transportSrc
+        c.transportDstIsZero = transportDst == 0
+        c.vlanTags = hasVLAN ? (hasInnerVLAN ? 2 : 1) : 0
+        c.table = table
+        c.needsOpenFlow11 = needsOpenFlow11
+        return c
     }
 
     /// A key with the values collected so far, everything else zero.

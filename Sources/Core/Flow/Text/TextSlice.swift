@@ -76,8 +76,16 @@ struct TextSlice: @unchecked Sendable {
         return s
     }
 
-    @inline(__always) static func isBlank(_ b: UInt8) -> Bool { b == 0x20 || b == 0x09 || b == 0x0d || b == 0x0a }
-    @inline(__always) static func isSeparator(_ b: UInt8) -> Bool { b == 0x2c || isBlank(b) }
+    // All bytes that divide text lie below 64, so a set of them is a word.
+    private static let blanks: UInt64 = 1 << 0x20 | 1 << 0x09 | 1 << 0x0d | 1 << 0x0a
+    private static let separators: UInt64 = blanks | 1 << 0x2c
+    /// Separators, `(`, `:` and `=`.
+    fileprivate static let keyEnds: UInt64 = separators | 1 << 0x28 | 1 << 0x3a | 1 << 0x3d
+    fileprivate static let valueEnds: UInt64 = separators | 1 << 0x28
+
+    @inline(__always) fileprivate static func set(_ set: UInt64, contains b: UInt8) -> Bool { b < 64 && set &>> UInt64(b) & 1 != 0 }
+    @inline(__always) static func isBlank(_ b: UInt8) -> Bool { set(blanks, contains: b) }
+    @inline(__always) static func isSeparator(_ b: UInt8) -> Bool { set(separators, contains: b) }
 
     /// The text for a message, at most `FlowTextLimits.tokenBytes` of it, invalid UTF-8 replaced.
     var text: String {
@@ -102,7 +110,7 @@ extension TextSlice {
     /// the next separator outside parentheses, one in parentheses to the matching one, and `key(value)->rest` is one piece.
     ///
     /// Cost: linear in what is taken; nesting is counted, not recursed into.
-    mutating func nextKeyValue() throws(TextFault) -> KeyValue? {
+    @inline(__always) mutating func nextKeyValue() throws(TextFault) -> KeyValue? {
         var i = start
         while i < end, TextSlice.isSeparator(base[i]) { i &+= 1 }
         if i >= end {
@@ -113,7 +121,7 @@ extension TextSlice {
         var delimiter: UInt8 = 0
         while i < end {
             let b = base[i]
-            if b == 0x3d || b == 0x2c || b == 0x3a || b == 0x28 || TextSlice.isBlank(b) {
+            if TextSlice.set(TextSlice.keyEnds, contains: b) {
                 delimiter = b
                 break
             }
@@ -141,12 +149,14 @@ extension TextSlice {
         }
     }
 
-    private func endOfAssigned(from at: Int) throws(TextFault) -> Int {
+    @inline(__always) private func endOfAssigned(from at: Int) throws(TextFault) -> Int {
         var i = at
         while i < end {
             let b = base[i]
-            if TextSlice.isSeparator(b) { break }
-            if b == 0x28 { i = try closing(of: i) }
+            if TextSlice.set(TextSlice.valueEnds, contains: b) {
+                if b != 0x28 { break }
+                i = try closing(of: i)
+            }
             i &+= 1
         }
         return i
