@@ -1,3 +1,4 @@
+// swift-format-ignore
 /// The state that flow tables match on: every field of a packet and its metadata, as 64-bit words in host order.
 ///
 /// A field lives at a fixed (word, shift, width); `Field.info` tells where. Packet words come first, so that a plain IPv4 packet

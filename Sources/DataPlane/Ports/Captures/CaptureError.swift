@@ -72,7 +72,8 @@ extension CaptureError: CustomStringConvertible {
         case .empty(let file): "\(file): is empty, not a capture file"
         case .notACapture(let file, let detail): "\(file): not a capture file (\(detail))"
         case .linkType(let file, let name, let number): "\(file): link type \(name) (number \(number)); only Ethernet captures can be used"
-        case .cut(let file, let records, let offset): "\(file): cut in the middle of record \(records + 1)\(at(offset)); \(records) whole records before it"
+        case .cut(let file, let records, let offset):
+            "\(file): cut in the middle of record \(records + 1)\(at(offset)); \(records) whole records before it"
         case .malformed(let file, let record, let offset, let detail): "\(file): record \(record)\(at(offset)) is malformed: \(detail)"
         case .emptyRecord(let file, let record, let offset): "\(file): record \(record)\(at(offset)) has no captured bytes"
         case .originalShorter(let file, let record, let offset, let captured, let original):
