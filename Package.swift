@@ -46,6 +46,7 @@ let package = Package(
             path: "Tests/DatapathTests"),
         // The naive packet path that the datapath is compared with, and random pipelines and packets for both.
         .target(name: "ReferenceSwitch", dependencies: ["Datapath", "Flow", "Wire"], path: "Tests/ReferenceSwitch"),
+        .executableTarget(name: "reference-replay", dependencies: ["ReferenceSwitch", "Datapath", "Flow"], path: "Tests/ReferenceReplay"),
         .testTarget(name: "ReferenceSwitchTests", dependencies: ["ReferenceSwitch", "Datapath", "Flow"], path: "Tests/ReferenceSwitchTests"),
     ],
     swiftLanguageModes: [.v6]

@@ -53,12 +53,12 @@ public struct RandomPipeline {
     }
 
     private mutating func addGroups() {
-        func bucket(_ id: UInt32, watch: UInt32 = ReservedPort.any) -> Group.Bucket {
-            Group.Bucket(id: id, weight: UInt16(random.pick([1, 1, 2, 5])), watchPort: watch, actions: actions.set(.any, &random))
+        func bucket(_ id: UInt32, weights: [Int] = [1], watch: UInt32 = ReservedPort.any) -> Group.Bucket {
+            Group.Bucket(id: id, weight: UInt16(random.pick(weights)), watchPort: watch, actions: actions.set(.any, &random))
         }
         modifications.append(.addGroup(Group(id: 1, kind: .all, buckets: (0..<UInt32(random.within(0...3))).map { bucket($0) })))
         modifications.append(.addGroup(Group(id: 2, kind: .indirect, buckets: [bucket(0)])))
-        modifications.append(.addGroup(Group(id: 3, kind: .select, buckets: (0..<UInt32(random.within(1...4))).map { bucket($0) })))
+        modifications.append(.addGroup(Group(id: 3, kind: .select, buckets: (0..<UInt32(random.within(1...4))).map { bucket($0, weights: [1, 1, 2, 5]) })))
         modifications.append(
             .addGroup(Group(id: 4, kind: .fastFailover, buckets: [bucket(0, watch: 9), bucket(1, watch: random.chance(60) ? 3 : 10)])))
         modifications.append(
@@ -120,8 +120,8 @@ public struct RandomPipeline {
             match.require(field, value)
             add(FlowEntry(table: table, priority: 2000, match: match, actions: [.conjunction(id: id, clause: n, of: 2)]))
         }
-        for address in pool.ipv4.prefix(random.within(1...4)) { clause(0, .ipv4Src, UInt64(address)) }
-        for address in pool.ipv4.suffix(random.within(1...4)) { clause(1, .ipv4Dst, UInt64(address)) }
+        for address in pool.ipv4.prefix(random.within(1...4)) { clause(1, .ipv4Src, UInt64(address)) }
+        for address in pool.ipv4.suffix(random.within(1...4)) { clause(2, .ipv4Dst, UInt64(address)) }
         var match = Match()
         match.require(.ethType, 0x0800)
         match.require(.conjunctionID, UInt64(id))
