@@ -86,8 +86,8 @@ class AccessList:
         generator = random.Random(seed)
         # Every service is open or closed to somebody, in each class of destination, and every destination has a service.
         first_rules = [
-            (None, destination, protocol, port) for destination in self.destinations for protocol in (TCP, UDP) for _ in range(scale)
-            for port in self.SERVICES]
+            (None, destination, protocol, self.SERVICES[(at + turn) % len(self.SERVICES)]) for destination in self.destinations
+            for protocol in (TCP, UDP) for turn in range(scale) for at in range(len(self.SERVICES))]
         while len(self.rules) < rules:
             n = len(self.rules)
             if n < len(first_rules):

@@ -15,6 +15,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -24,10 +25,17 @@ PROTOCOLS = ("OpenFlow15", "OpenFlow13", "OpenFlow10")
 LOCAL = 65534
 LARGEST_MTU = 65535
 SHORTEST_FRAME = 14
+ANSWER_SECONDS = 20
 
 
 class SwitchError(Exception):
     """A command that Open vSwitch refused, with what it said."""
+
+
+def end_on_signals():
+    """Makes SIGTERM and SIGHUP leave by way of the context managers, which end the daemons."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
 def is_installed():
@@ -39,6 +47,7 @@ class ControlSocket:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(ANSWER_SECONDS)
         self.socket.connect(path)
         self.buffer = ""
         self.decoder = json.JSONDecoder()
@@ -53,7 +62,10 @@ class ControlSocket:
                 self.buffer = self.buffer[end:]
                 break
             except ValueError:
-                data = self.socket.recv(1 << 20)
+                try:
+                    data = self.socket.recv(1 << 20)
+                except TimeoutError:
+                    raise SwitchError(f"{method}: no answer within {ANSWER_SECONDS} s")
                 if not data:
                     raise SwitchError(f"{method}: the switch closed its control socket (it may have crashed)")
                 self.buffer += data.decode()
@@ -127,7 +139,10 @@ class Switch:
             file.read(24)
             self.outputs[port] = file
         if self.follows_capture_time:
-            self.control.call("time/stop")
+            self.control.call("time/stop")  # Needs all threads awake.
+        else:
+            # Revalidation translates cached flows anew from what the cache keeps of them, at moments that depend on the load of the machine.
+            self.control.call("revalidator/pause")
 
     def stop(self):
         if self.control:
@@ -181,10 +196,12 @@ class Switch:
     def advance(self, milliseconds):
         """Moves the switch's clock on, which stands still otherwise; only with `follow_capture_time`."""
         self.control.call("time/warp", str(milliseconds), "100")
+        if milliseconds >= 1000:
+            time.sleep(0.1)  # Entries are ended by another thread, which has to get its turn.
 
-    def forget_cached_flows(self):
-        """Empties the datapath's caches, so that the next packet is translated through the tables as they are now."""
-        self.control.call("revalidator/purge")
+    def stop_caching(self):
+        """From now on no flow is cached: every packet is translated through the tables as they are at that moment."""
+        self.control.call("upcall/set-flow-limit", "0")
 
     def send(self, port, frame):
         """Feeds one frame and waits until it has been dealt with. A frame without an Ethernet header is not a packet to any datapath."""
@@ -213,17 +230,18 @@ class Switch:
         return left
 
 
-def replay(inputs, outputs, flows, groups=None, meters=None, no_cache=None, follow_capture_time=False):
+def replay(inputs, outputs, flows, groups=None, meters=None, cached=False, follow_capture_time=False):
     """Sends {port: packets} through the tables; returns {port: packets} for every port of `outputs`, each packet with its cause's time.
 
-    `no_cache` empties the switch's caches before every packet; by default it does so when the tables learn (`learn`, NORMAL), because
-    Open vSwitch brings cached flows into line with learned ones some time later, and the outcome would depend on the moment.
+    Every packet is translated through the tables anew: nothing is cached. With `cached` they are left on, and then the
+    outcome is not always what the tables say: a cached flow of a label-less MPLS frame, for instance, is applied to frames with labels, and
+    flows cached before something was learned stay in force for a while.
     """
-    if no_cache is None:
-        no_cache = _learns(flows) or bool(groups and _learns(groups))
     result = {port: [] for port in outputs}
     with Switch(set(inputs) | set(outputs), follow_capture_time) as switch:
         switch.load(flows, groups, meters)
+        if not cached:
+            switch.stop_caching()
         clock = None
         for when, port, frame in captured_order(inputs):
             if follow_capture_time:
@@ -231,8 +249,6 @@ def replay(inputs, outputs, flows, groups=None, meters=None, no_cache=None, foll
                 if clock is not None and now > clock:
                     switch.advance(now - clock)
                 clock = now if clock is None else max(clock, now)
-            if no_cache:
-                switch.forget_cached_flows()
             switch.send(port, frame)
             for out, frames in switch.collect().items():
                 if out in result:
@@ -243,10 +259,6 @@ def replay(inputs, outputs, flows, groups=None, meters=None, no_cache=None, foll
 def captured_order(inputs):
     from . import captures
     return captures.merged(inputs)
-
-
-def _learns(path):
-    return any(re.search(r"learn\(|\bnormal\b", line, re.IGNORECASE) for line in _lines(path))
 
 
 def _lines(path):
