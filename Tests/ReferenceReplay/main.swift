@@ -66,7 +66,7 @@ if args[0] == "random" {
 let parsed = FlowText.parse(bytes: [UInt8](try! Data(contentsOf: URL(fileURLWithPath: flows))))
 for e in parsed.errors { FileHandle.standardError.write("\(flows):\(e.description)\n".data(using: .utf8)!) }
 if !parsed.isValid { exit(1) }
-let naive = NaiveSwitch(ports: Array(Set(ins.map(\.0) + outs.map(\.0))))
+let naive = NaiveSwitch(ports: Array(Set(ins.map(\.0) + outs.map(\.0))), quirks: .openVSwitch)
 var all: [ReceivedPacket] = []
 for (port, path) in ins.sorted(by: { $0.0 < $1.0 }) { for (t, b) in readCapture(path) { all.append(ReceivedPacket(bytes: b, inPort: port, time: t)) } }
 let order = all.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }.map(\.element)

@@ -27,15 +27,24 @@ enum PacketEdit: Equatable {
     case popTag
 }
 
-/// Where the reference follows Open vSwitch 3.1 against the rule that a correct checksum stays correct.
+/// Where Open vSwitch 3.1 breaks the rule that a correct checksum stays correct and a wrong one wrong. Off: the rule holds, as in Weft.
 public struct Quirks: Sendable {
     /// New IPv4 addresses "update" what would be the TCP or UDP checksum in fragments that carry none, and so change their payload.
-    public var editsPayloadOfLaterFragments = true
+    public var editsPayloadOfLaterFragments = false
     /// An IPv6 packet with a fragment header but no fragmentation (RFC 6946) keeps its old transport checksum under new addresses.
-    public var skipsChecksumOfAtomicFragments = true
+    public var skipsChecksumOfAtomicFragments = false
     /// Setting `nd_reserved` or `nd_options_type` computes the ICMPv6 checksum anew, which makes a wrong one right.
-    public var recomputesNeighborChecksum = true
+    public var recomputesNeighborChecksum = false
     public init() {}
+
+    /// All on, to compare the reference with Open vSwitch itself.
+    public static var openVSwitch: Quirks {
+        var quirks = Quirks()
+        quirks.editsPayloadOfLaterFragments = true
+        quirks.skipsChecksumOfAtomicFragments = true
+        quirks.recomputesNeighborChecksum = true
+        return quirks
+    }
 }
 
 extension NaivePacket {

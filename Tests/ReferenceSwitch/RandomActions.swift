@@ -11,6 +11,8 @@ public struct RandomActions {
         public var clones = true
         /// `check_pkt_larger`: what follows is translated for both outcomes, so nothing that lasts may follow.
         public var checksLength = false
+        /// More than one choice for select groups, `multipath` and `bundle`; needs the same `HashFunctions` on both sides.
+        public var choosesByHash = false
         public init() {}
     }
 
@@ -119,7 +121,7 @@ public struct RandomActions {
         case ..<97: return .setTunnelID(random.pick(pool.wide))
         default:
             return .multipath(
-                fields: random.pick(HashFields.allCases), basis: 50, algorithm: random.pick(MultipathAlgorithm.allCases), links: 4, argument: 0,
+                fields: random.pick(HashFields.allCases), basis: 50, algorithm: random.pick(MultipathAlgorithm.allCases), links: features.choosesByHash ? 4 : 1, argument: 0,
                 to: Subfield(.reg4, offset: 0, count: 16))
         }
     }
@@ -187,7 +189,7 @@ public struct RandomActions {
         case ..<93 where state.table > 0 && !features.checksLength:
             return random.chance(50) ? .output(port: ReservedPort.dispatch) : .resubmit(inPort: random.pick(pool.ports), table: UInt8(random.below(tableCount)))
         case ..<94: return .exit
-        case ..<96: return .bundle(fields: .ethSrc, basis: 0, algorithm: random.chance(50) ? .hrw : .activeBackup, members: [9, 2, 3, 4], to: random.chance(50) ? nil : Subfield(.reg1, offset: 0, count: 16))
+        case ..<96: return .bundle(fields: .ethSrc, basis: 0, algorithm: random.chance(50) ? .hrw : .activeBackup, members: features.choosesByHash ? [9, 2, 3, 4] : [9, random.pick([2, 3])], to: random.chance(50) ? nil : Subfield(.reg1, offset: 0, count: 16))
         case ..<97: return .enqueue(port: random.pick(pool.ports), queue: 1)
         default: return .output(port: random.pick(pool.ports))
         }

@@ -14,10 +14,12 @@ public struct RandomCase: Sendable {
     public private(set) var setup: [FlowModification]
     public private(set) var events: [Event] = []
 
-    /// - Parameter batches: How many batches of 1…40 packets to make.
-    public init(seed: UInt64, batches: Int = 12) {
+    /// - Parameters:
+    ///   - batches: How many batches of 1…40 packets to make.
+    ///   - choosesByHash: Whether `HashFunctions` matter.
+    public init(seed: UInt64, batches: Int = 12, choosesByHash: Bool = false) {
         self.seed = seed
-        var pipeline = RandomPipeline(seed: seed)
+        var pipeline = RandomPipeline(seed: seed, choosesByHash: choosesByHash)
         setup = pipeline.modifications
         ports = pipeline.pool.ports
         var packets = RandomPackets(pool: pipeline.pool, seed: seed ^ 0x5eed)

@@ -14,7 +14,8 @@ public struct RandomPipeline {
     static let groupIDs: [UInt32] = [1, 2, 3, 4, 5]
     static let meterIDs: [UInt32] = [1, 2, 3]
 
-    public init(seed: UInt64) {
+    /// - Parameter choosesByHash: See `RandomActions.Features`.
+    public init(seed: UInt64, choosesByHash: Bool = false) {
         random = SplitMix64(seed: seed)
         var features = RandomActions.Features()
         switch random.below(5) {
@@ -26,6 +27,7 @@ public struct RandomPipeline {
         case 1, 2: features.meters = false
         default: features.clones = false
         }
+        features.choosesByHash = choosesByHash
         self.features = features
         tableCount = random.within(3...8)
         actions = RandomActions(
@@ -58,7 +60,7 @@ public struct RandomPipeline {
         }
         modifications.append(.addGroup(Group(id: 1, kind: .all, buckets: (0..<UInt32(random.within(0...3))).map { bucket($0) })))
         modifications.append(.addGroup(Group(id: 2, kind: .indirect, buckets: [bucket(0)])))
-        modifications.append(.addGroup(Group(id: 3, kind: .select, buckets: (0..<UInt32(random.within(1...4))).map { bucket($0, weights: [1, 1, 2, 5]) })))
+        modifications.append(.addGroup(Group(id: 3, kind: .select, buckets: (0..<UInt32(features.choosesByHash ? random.within(1...4) : 1)).map { bucket($0, weights: [1, 1, 2, 5]) })))
         modifications.append(
             .addGroup(Group(id: 4, kind: .fastFailover, buckets: [bucket(0, watch: 9), bucket(1, watch: random.chance(60) ? 3 : 10)])))
         modifications.append(

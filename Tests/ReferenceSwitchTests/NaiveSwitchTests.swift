@@ -150,9 +150,8 @@ import Testing
     @Test func onlyTheFirstFragmentHasATransportChecksum() {
         let header = "4500002e 00000010 401166ad 0a000001 0a000002"
         let payload = "000102030405060708090a0b0c0d0e0f10111213141516171819"
-        var sound = Quirks()
-        sound.editsPayloadOfLaterFragments = false
         let expected = Self.ethernet + "4500002e 00000010 401163ad 0a000001 0a000302" + payload
-        #expect(ends(Self.ethernet + header + payload, [FlowEntry(actions: [.setIPv4Dst(0x0a00_0302), .output(port: 2)])], quirks: sound) == [sent(2, expected)])
+        #expect(ends(Self.ethernet + header + payload, [FlowEntry(actions: [.setIPv4Dst(0x0a00_0302), .output(port: 2)])]) == [sent(2, expected)])
+        #expect(ends(Self.ethernet + header + payload, [FlowEntry(actions: [.setIPv4Dst(0x0a00_0302), .output(port: 2)])], quirks: .openVSwitch) != [sent(2, expected)])
     }
 }
