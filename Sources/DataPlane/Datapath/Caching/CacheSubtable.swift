@@ -6,29 +6,60 @@ import CLinux
 /// [program][masked key words…]`. A lookup thus touches two lines, both prefetched a stage before they are needed. A bucket that is full when the
 /// table has its largest size gives up one of its entries.
 final class CacheSubtable {
-    let mask: MaskRecord
-    private(set) var buckets: UnsafeMutablePointer<UInt32>
-    private(set) var bucketMask: UInt32
-    private(set) var entries: UnsafeMutableRawPointer
-    private(set) var capacity: Int
+    /// What a lookup reads: plain memory, so that the packet path holds no object.
+    struct Head {
+        var mask: MaskRecord
+        var buckets: UnsafeMutablePointer<UInt32>
+        var bucketMask: UInt32
+        var stride: UInt32
+        var entries: UnsafeMutableRawPointer
+
+        @inline(__always) func bucket(_ hash: UInt32) -> UnsafeMutablePointer<UInt32> {
+            buckets + Int(truncatingIfNeeded: (hash & bucketMask) &* 16)
+        }
+
+        @inline(__always) func entry(_ number: UInt32) -> UnsafeMutablePointer<UInt64> {
+            (entries + Int(truncatingIfNeeded: number) &* Int(truncatingIfNeeded: stride)).assumingMemoryBound(to: UInt64.self)
+        }
+
+        /// Whether an entry stands for this key.
+        @inline(__always) func accepts(_ entry: UnsafeMutablePointer<UInt64>, _ key: UnsafePointer<UInt64>) -> Bool {
+            let n = mask.count
+            var difference: UInt64 = 0
+            var i = 0
+            while i < n {
+                difference |= (key[mask.index(i)] & mask.mask(i)) ^ entry[CacheSubtable.headerWords &+ i]
+                i &+= 1
+            }
+            return difference == 0
+        }
+    }
+
+    let head: UnsafeMutablePointer<Head>
+    var mask: MaskRecord { head.pointee.mask }
+    private var buckets: UnsafeMutablePointer<UInt32> { head.pointee.buckets }
+    private var bucketMask: UInt32 { head.pointee.bucketMask }
+    private var entries: UnsafeMutableRawPointer { head.pointee.entries }
+    private var stride: Int { Int(head.pointee.stride) }
+    private var capacity: Int
     private(set) var count = 0
     private var nextUnused = 0
     private var free: [UInt32] = []
-    let stride: Int
     static let headerWords = 2
     /// Entries at most.
     let limit: Int
-    var hits: UInt64 = 0
     private var victim: UInt32 = 0
 
-    init(mask: MaskRecord, limit: Int) {
-        self.mask = mask
+    /// - Parameter head: where to keep what lookups read; stays the caller's.
+    init(mask: MaskRecord, limit: Int, head: UnsafeMutablePointer<Head>) {
         self.limit = limit
-        stride = ((Self.headerWords + mask.count) * 8 + 63) / 64 * 64
+        self.head = head
+        let stride = ((Self.headerWords + mask.count) * 8 + 63) / 64 * 64
         capacity = 256
-        bucketMask = 63
-        buckets = Self.makeBuckets(64)
-        entries = weft_allocate_large(capacity * stride)!
+        head.initialize(
+            to: Head(
+                mask: mask, buckets: Self.makeBuckets(64), bucketMask: 63, stride: UInt32(stride),
+                entries: weft_allocate_large(capacity * stride)!))
     }
 
     deinit {
@@ -41,27 +72,11 @@ final class CacheSubtable {
         weft_allocate_large(n * 64)!.bindMemory(to: UInt32.self, capacity: n * 16)
     }
 
-    @inline(__always) func bucket(_ hash: UInt32) -> UnsafeMutablePointer<UInt32> {
-        buckets + Int(truncatingIfNeeded: (hash & bucketMask) &* 16)
-    }
+    private func bucket(_ hash: UInt32) -> UnsafeMutablePointer<UInt32> { head.pointee.bucket(hash) }
+    private func entry(_ number: UInt32) -> UnsafeMutablePointer<UInt64> { head.pointee.entry(number) }
+
     /// Zero marks an empty slot, so no tag is zero.
     @inline(__always) static func tag(_ hash: UInt32) -> UInt32 { hash | 1 }
-
-    @inline(__always) func entry(_ number: UInt32) -> UnsafeMutablePointer<UInt64> {
-        (entries + Int(number) &* stride).assumingMemoryBound(to: UInt64.self)
-    }
-
-    /// Whether an entry stands for this key.
-    @inline(__always) func accepts(_ entry: UnsafeMutablePointer<UInt64>, _ key: UnsafePointer<UInt64>) -> Bool {
-        let n = mask.count
-        var difference: UInt64 = 0
-        var i = 0
-        while i < n {
-            difference |= (key[mask.index(i)] & mask.mask(i)) ^ entry[Self.headerWords &+ i]
-            i &+= 1
-        }
-        return difference == 0
-    }
 
     /// The entry that stands for this key.
     func find(_ key: UnsafePointer<UInt64>, hash: UInt32) -> UnsafeMutablePointer<UInt64>? {
@@ -69,7 +84,7 @@ final class CacheSubtable {
         var candidates = weft_match_tags8(b, Self.tag(hash))
         while candidates != 0 {
             let e = entry(b[8 + candidates.trailingZeroBitCount])
-            if accepts(e, key) { return e }
+            if head.pointee.accepts(e, key) { return e }
             candidates &= candidates - 1
         }
         return nil
@@ -123,7 +138,7 @@ final class CacheSubtable {
             let fresh = weft_allocate_large(capacity * 2 * stride)!
             fresh.copyMemory(from: entries, byteCount: capacity * stride)
             weft_free_large(entries, capacity * stride)
-            entries = fresh
+            head.pointee.entries = fresh
             capacity *= 2
         }
         nextUnused += 1
@@ -134,8 +149,8 @@ final class CacheSubtable {
     private func grow() {
         let old = buckets
         let oldCount = Int(bucketMask + 1)
-        buckets = Self.makeBuckets(oldCount * 4)
-        bucketMask = UInt32(oldCount * 4 - 1)
+        head.pointee.buckets = Self.makeBuckets(oldCount * 4)
+        head.pointee.bucketMask = UInt32(oldCount * 4 - 1)
         for i in 0..<oldCount {
             for j in 0..<8 where old[i * 16 + j] != 0 {
                 let number = old[i * 16 + 8 + j]

@@ -19,6 +19,8 @@ final class FlowCache {
     /// Dependency masks at most; one more empties the cache.
     static let subtableLimit = 128
     private(set) var subtables: [CacheSubtable] = []
+    /// What lookups read of `subtables`, in the same order.
+    let heads: UnsafeMutablePointer<CacheSubtable.Head>
     /// Subtable last successful for each packet class.
     let hints: UnsafeMutablePointer<UInt8>
     static let hintCount = 4096
@@ -27,11 +29,16 @@ final class FlowCache {
 
     init(entryLimit: Int) {
         self.entryLimit = entryLimit
+        heads = .allocate(capacity: Self.subtableLimit)
         hints = .allocate(capacity: Self.hintCount)
         hints.initialize(repeating: 0, count: Self.hintCount)
     }
 
-    deinit { hints.deallocate() }
+    deinit {
+        subtables = []
+        heads.deallocate()
+        hints.deallocate()
+    }
 
     /// Number of a packet's class.
     @inline(__always) static func packetClass(_ key: UnsafePointer<UInt64>) -> Int {
@@ -59,7 +66,7 @@ final class FlowCache {
         }
         if subtables.count == Self.subtableLimit { removeAll() }
         let words = (0..<FlowKeyLayout.packetWordCount).filter { depends[$0] != 0 }.map { (index: $0, mask: depends[$0]) }
-        subtables.append(CacheSubtable(mask: MaskRecord(words: words), limit: entryLimit))
+        subtables.append(CacheSubtable(mask: MaskRecord(words: words), limit: entryLimit, head: heads + subtables.count))
         return subtables.count - 1
     }
 

@@ -10,13 +10,16 @@ final class ProgramExecutor {
     let txPackets: UnsafeMutablePointer<UInt64>
     let txBytes: UnsafeMutablePointer<UInt64>
     let drops: UnsafeMutablePointer<UInt64>
-    /// Copies made: every end of a packet but its first is that of a copy.
-    private(set) var copied: UInt64 = 0
-    private(set) var ended: UInt64 = 0
+    /// Copies made, and ends. Every end of a packet but its first is that of a copy.
+    private let totals: UnsafeMutablePointer<(copied: UInt64, ended: UInt64, isRecording: Bool)>
+    var copied: UInt64 { totals.pointee.copied }
+    var ended: UInt64 { totals.pointee.ended }
     private(set) var toController: UInt64 = 0
     private(set) var toControllerBytes: UInt64 = 0
     /// When set, is told of every end with its bytes.
-    var recorder: EventRecorder?
+    var recorder: EventRecorder? {
+        didSet { totals.pointee.isRecording = recorder != nil }
+    }
     private let meters: MeterStore
     private let learning: LearningTable
     /// Effects of the packet at hand, applied by the worker when its program is done.
@@ -30,6 +33,8 @@ final class ProgramExecutor {
         self.meters = meters
         self.learning = learning
         self.bufferSize = bufferSize
+        totals = .allocate(capacity: 1)
+        totals.initialize(to: (0, 0, false))
         txPackets = .allocate(capacity: PortRegistry.limit)
         txBytes = .allocate(capacity: PortRegistry.limit)
         drops = .allocate(capacity: DropReason.allCases.count)
@@ -39,6 +44,7 @@ final class ProgramExecutor {
     }
 
     deinit {
+        totals.deallocate()
         txPackets.deallocate()
         txBytes.deallocate()
         drops.deallocate()
@@ -60,7 +66,7 @@ final class ProgramExecutor {
         defer { pendingEffects.removeAll(keepingCapacity: true) }
         return pendingEffects
     }
-    @inline(__always) var hasEffects: Bool { !pendingEffects.isEmpty }
+    var hasEffects: Bool { !pendingEffects.isEmpty }
 
     /// Runs a program from `start` to its end.
     @inline(__always)
@@ -192,22 +198,26 @@ final class ProgramExecutor {
     }
 
     @inline(__always) private func end(_ packet: inout PacketState) {
-        if packet.ends > 0 { copied &+= 1 }
+        if packet.ends > 0 { totals.pointee.copied &+= 1 }
         packet.ends &+= 1
-        ended &+= 1
+        totals.pointee.ended &+= 1
     }
 
     @inline(__always) private func transmit(_ packet: inout PacketState, _ port: Int, _ length: Int) {
         end(&packet)
         txPackets[port] &+= 1
         txBytes[port] &+= UInt64(truncatingIfNeeded: length)
-        if let recorder { recorder.record(.transmitted, port: UInt32(truncatingIfNeeded: port), packet, length: length) }
+        if totals.pointee.isRecording { record(.transmitted, UInt32(truncatingIfNeeded: port), packet, length) }
     }
 
     func drop(_ packet: inout PacketState, _ reason: UInt8) {
         end(&packet)
         drops[Int(reason)] &+= 1
-        if let recorder { recorder.record(.dropped, port: UInt32(reason), packet, length: 0) }
+        if totals.pointee.isRecording { record(.dropped, UInt32(reason), packet, 0) }
+    }
+
+    @inline(never) private func record(_ kind: EventRecorder.Kind, _ port: UInt32, _ packet: PacketState, _ length: Int) {
+        recorder?.record(kind, port: port, packet, length: length)
     }
 
     /// Runs a nested program on a copy of the packet; its ends count for the packet.

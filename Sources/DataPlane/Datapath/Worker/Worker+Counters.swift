@@ -22,8 +22,8 @@ extension Worker {
 
     public var counters: Counters {
         Counters(
-            received: received, receivedBytes: receivedBytes, copied: executor.copied, ended: executor.ended, toController: executor.toController,
-            hits: hits, misses: misses, confirmed: confirmed, invalidated: invalidated, cachedFlows: cache.entryCount,
+            received: hot.pointee.received, receivedBytes: hot.pointee.receivedBytes, copied: executor.copied, ended: executor.ended, toController: executor.toController,
+            hits: hot.pointee.hits, misses: misses, confirmed: confirmed, invalidated: invalidated, cachedFlows: cache.entryCount,
             cacheMasks: cache.subtables.count, cacheBytes: cache.byteCount)
     }
 

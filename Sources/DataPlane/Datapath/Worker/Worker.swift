@@ -40,7 +40,20 @@ public final class Worker {
     private let parser: FrameParser
     private let epoch = ReaderEpoch()
     private var publications: [Publication] = []
-    var version: UInt64 = 0
+    /// The mutable state of the packet path: plain memory, no object, no exclusivity check.
+    struct Hot {
+        var version: UInt64 = 0
+        var received: UInt64 = 0
+        var receivedBytes: UInt64 = 0
+        var hits: UInt64 = 0
+        /// Dense index of the port that the last frame came from.
+        var lastPort: UInt32 = .max
+        var lastPortIndex = 0
+        var isObserved = false
+        var hasSubtables = false
+    }
+    let hot: UnsafeMutablePointer<Hot>
+    var version: UInt64 { hot.pointee.version }
 
     private let buffers: UnsafeMutableRawPointer
     private let bufferStride: Int
@@ -52,16 +65,12 @@ public final class Worker {
     private let found: UnsafeMutablePointer<UnsafeMutablePointer<UInt64>?>
 
     // Counters.
-    public private(set) var received: UInt64 = 0
-    public private(set) var receivedBytes: UInt64 = 0
     /// By dense port index.
     let rxPackets: UnsafeMutablePointer<UInt64>
     let rxBytes: UnsafeMutablePointer<UInt64>
-    private var portIndexOfLast: (number: UInt32, index: Int) = (.max, 0)
-    public private(set) var hits: UInt64 = 0
-    public private(set) var misses: UInt64 = 0
-    public private(set) var confirmed: UInt64 = 0
-    public private(set) var invalidated: UInt64 = 0
+    private(set) var misses: UInt64 = 0
+    private(set) var confirmed: UInt64 = 0
+    private(set) var invalidated: UInt64 = 0
     private var insertions: UInt64 = 0
     private var missesSinceReview = 0
     private var hitsAtReview: UInt64 = 0
@@ -69,7 +78,9 @@ public final class Worker {
     private var random: UInt64 = 0x9E37_79B9_7F4A_7C15
     private var recirculationDepth = 0
     /// Told the program of each packet, for fates; nil when measuring.
-    var observer: ((_ packet: Int, _ program: Program) -> Void)?
+    var observer: ((_ packet: Int, _ program: Program) -> Void)? {
+        didSet { hot.pointee.isObserved = observer != nil }
+    }
 
     /// - Parameters:
     ///   - usesCache: when false every packet is translated.
@@ -85,6 +96,8 @@ public final class Worker {
         // A stride that is an odd number of lines spreads the frames over the sets of the L1 cache.
         bufferStride = (Self.headroom + maxFrameLength + 127) / 128 * 128 + 64
         executor = ProgramExecutor(meters: tables.meters, learning: tables.learning, bufferSize: bufferStride)
+        hot = .allocate(capacity: 1)
+        hot.initialize(to: Hot())
         let n = Self.batchSize
         buffers = weft_allocate_large(n * bufferStride)!
         keys = UnsafeMutableRawPointer.allocate(byteCount: n * 128, alignment: 64).bindMemory(to: UInt64.self, capacity: n * 16)
@@ -106,6 +119,7 @@ public final class Worker {
     deinit {
         tables.unregister(epoch)
         cache.removeAll()
+        hot.deallocate()
         weft_free_large(buffers, Self.batchSize * bufferStride)
         keys.deallocate()
         states.deallocate()
@@ -135,13 +149,13 @@ public final class Worker {
         for i in 0..<count {
             if states[i].length < 0 { continue }
             let key = keys + i * 16
-            if version == batchVersion, let entry = found[i] {
+            if hot.pointee.version == batchVersion, let entry = found[i] {
                 let program = Program(base: UnsafeMutablePointer(bitPattern: UInt(entry[1]))!)
                 if program.flags & ~Program.Flag.usesGroups == 0 {
                     // It rests on the tables alone, and they are still at the version it was confirmed for.
-                    hits &+= 1
+                    hot.pointee.hits &+= 1
                     program.count(bytes: states[i].length, now: states[i].time)
-                    observer?(i, program)
+                    if hot.pointee.isObserved { observe(i, program) }
                     executor.run(program.ops, &states[i])
                     continue
                 }
@@ -178,39 +192,42 @@ public final class Worker {
     }
 
     @inline(__always) private func rxCount(_ port: UInt32, _ length: Int) {
-        if port != portIndexOfLast.number { findPort(port) }
-        received &+= 1
-        receivedBytes &+= UInt64(truncatingIfNeeded: length)
-        rxPackets[portIndexOfLast.index] &+= 1
-        rxBytes[portIndexOfLast.index] &+= UInt64(truncatingIfNeeded: length)
+        if port != hot.pointee.lastPort { findPort(port) }
+        hot.pointee.received &+= 1
+        hot.pointee.receivedBytes &+= UInt64(truncatingIfNeeded: length)
+        rxPackets[hot.pointee.lastPortIndex] &+= 1
+        rxBytes[hot.pointee.lastPortIndex] &+= UInt64(truncatingIfNeeded: length)
     }
 
     @inline(never) private func findPort(_ port: UInt32) {
-        portIndexOfLast = (port, tables.ports.attach(port) ?? 0)
+        hot.pointee.lastPort = port
+        hot.pointee.lastPortIndex = tables.ports.attach(port) ?? 0
     }
 
     /// Finds the packets in the cache, in stages so that memory is fetched while other packets are worked on.
     @inline(__always) private func lookUp(_ count: Int) {
-        let subtables = cache.subtables
-        if subtables.isEmpty {
+        let version = UInt32(truncatingIfNeeded: hot.pointee.version)
+        let heads = cache.heads
+        let hints = cache.hints
+        if !hot.pointee.hasSubtables {
             found.update(repeating: nil, count: count)
             return
         }
         for i in 0..<count where states[i].length >= 0 {
             let key = UnsafePointer(keys + i &* 16)
-            let hint = cache.hints[FlowCache.packetClass(key)]
+            let hint = hints[FlowCache.packetClass(key)]
             hinted[i] = hint
-            let s = subtables[Int(hint)]
-            let h = s.mask.hash(key)
+            let s = heads + Int(hint)
+            let h = s.pointee.mask.hash(key)
             hashes[i] = h
-            weft_prefetch(s.bucket(h))
+            weft_prefetch(s.pointee.bucket(h))
         }
         for i in 0..<count where states[i].length >= 0 {
-            let s = subtables[Int(hinted[i])]
-            let b = s.bucket(hashes[i])
+            let s = heads + Int(hinted[i])
+            let b = s.pointee.bucket(hashes[i])
             let tags = weft_match_tags8(b, CacheSubtable.tag(hashes[i]))
             if tags != 0 {
-                let e = s.entry(b[8 &+ tags.trailingZeroBitCount])
+                let e = s.pointee.entry(b[8 &+ tags.trailingZeroBitCount])
                 weft_prefetch(e)
                 candidates[i] = e
             } else {
@@ -219,8 +236,7 @@ public final class Worker {
         }
         for i in 0..<count where states[i].length >= 0 {
             let key = UnsafePointer(keys + i &* 16)
-            let s = subtables[Int(hinted[i])]
-            if let e = candidates[i], s.accepts(e, key), UInt32(truncatingIfNeeded: e[0]) == UInt32(truncatingIfNeeded: version) {
+            if let e = candidates[i], heads[Int(hinted[i])].accepts(e, key), UInt32(truncatingIfNeeded: e[0]) == version {
                 found[i] = e
                 weft_prefetch_write(UnsafeRawPointer(bitPattern: UInt(e[1]))!)
             } else {
@@ -229,6 +245,8 @@ public final class Worker {
         }
     }
 
+    @inline(never) private func observe(_ packet: Int, _ program: Program) { observer?(packet, program) }
+
     /// The way of every packet that the staged lookup did not serve: other subtables, confirmation of old entries, translation.
     @inline(never)
     private func forward(_ i: Int, _ key: UnsafePointer<UInt64>) {
@@ -236,14 +254,14 @@ public final class Worker {
         let now = states[i].time
         let program: Program
         if usesCache, let cached = findAnywhere(key, now: now) {
-            hits &+= 1
+            hot.pointee.hits &+= 1
             program = cached
         } else {
             misses &+= 1
             program = translate(key, now: now)
         }
         program.count(bytes: states[i].length, now: now)
-        observer?(i, program)
+        if hot.pointee.isObserved { observe(i, program) }
         executor.run(program.ops, &states[i])
         if executor.hasEffects { applyEffects(now: now) }
         if !translator.frozen.isEmpty { translator.frozen = [] }
@@ -261,7 +279,6 @@ public final class Worker {
             guard let e = s.find(key, hash: s.mask.hash(key)) else { continue }
             let program = Program(base: UnsafeMutablePointer(bitPattern: UInt(e[1]))!)
             if confirm(e, program, s, now: now) {
-                s.hits &+= 1
                 cache.hints[packetClass] = UInt8(index)
                 return program
             }
@@ -303,10 +320,10 @@ public final class Worker {
     private func remember(_ key: UnsafePointer<UInt64>, _ program: Program) {
         missesSinceReview += 1
         if missesSinceReview == 4096 {
-            let hitsSince = hits &- hitsAtReview
+            let hitsSince = hot.pointee.hits &- hitsAtReview
             insertsRarely = hitsSince < 1024 && insertions > 65536
             missesSinceReview = 0
-            hitsAtReview = hits
+            hitsAtReview = hot.pointee.hits
         }
         if insertsRarely {
             random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -315,6 +332,7 @@ public final class Worker {
         insertions &+= 1
         let index = cache.subtable(depends: translator.depends)
         let s = cache.subtables[index]
+        hot.pointee.hasSubtables = true
         s.insert(key, hash: s.mask.hash(key), program: program, version: UInt32(truncatingIfNeeded: version))
         cache.hints[FlowCache.packetClass(key)] = UInt8(index)
     }
@@ -338,7 +356,7 @@ public final class Worker {
             translator.resume(frozen, packetKey: key, version: version, now: packet.time)
             let program = programs.intern(translator.builder)
             program.count(bytes: packet.length, now: packet.time)
-            observer?(packet.index, program)
+            if hot.pointee.isObserved { observe(packet.index, program) }
             executor.run(program.ops, &packet)
         }
     }
@@ -365,7 +383,7 @@ public final class Worker {
             // The owner must see this before it looks for readers of older versions.
             weft_full_fence()
         } while v != tables.version
-        version = v
+        hot.pointee.version = v
         publications = tables.changes.recent.filter { $0.version <= v }
     }
 
