@@ -35,6 +35,17 @@ final class CacheSubtable {
         }
     }
 
+    /// Whether an entry has these masked words.
+    @inline(__always) static func accepts(_ entry: UnsafeMutablePointer<UInt64>, masked: UnsafePointer<UInt64>, count n: Int) -> Bool {
+        var difference: UInt64 = 0
+        var i = 0
+        while i < n {
+            difference |= masked[i] ^ entry[headerWords &+ i]
+            i &+= 1
+        }
+        return difference == 0
+    }
+
     let head: UnsafeMutablePointer<Head>
     var mask: MaskRecord { head.pointee.mask }
     private var buckets: UnsafeMutablePointer<UInt32> { head.pointee.buckets }

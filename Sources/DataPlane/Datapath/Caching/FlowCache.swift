@@ -42,10 +42,9 @@ final class FlowCache {
 
     /// Number of a packet's class.
     @inline(__always) static func packetClass(_ key: UnsafePointer<UInt64>) -> Int {
-        var h = (key[FlowKeyLayout.ethDstType] & 0xffff) &* 0x9E37_79B9_7F4A_7C15
-        h ^= ((key[FlowKeyLayout.transport] & 0xff00_0003) | key[FlowKeyLayout.ethSrcVLAN] & 0x1000) &* 0xD6E8_FEB8_6659_FD93
-        h ^= (key[FlowKeyLayout.inPortFlags] >> 32) &* 0xA076_1D64_78BD_642F
-        return Int(truncatingIfNeeded: (h ^ h >> 29) >> 20 & UInt64(hintCount - 1))
+        let port = key[FlowKeyLayout.inPortFlags] & ~0xffff_ffff | key[FlowKeyLayout.ethDstType] & 0xffff
+        let kind = key[FlowKeyLayout.transport] & 0xff00_0003 | key[FlowKeyLayout.ethSrcVLAN] & 0x1000
+        return Int(truncatingIfNeeded: weft_hash_step(weft_hash_step(0, port), kind) & UInt64(hintCount - 1))
     }
 
     /// The subtable for a dependency mask, made when there is none.

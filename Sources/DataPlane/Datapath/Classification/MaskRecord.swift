@@ -27,11 +27,27 @@ struct MaskRecord: Equatable, @unchecked Sendable {
     /// Hash of the masked words of a key.
     @inline(__always) func hash(_ key: UnsafePointer<UInt64>) -> UInt32 {
         var h: UInt64 = 0x5bd1_e995
-        var i = 0
-        let n = count
-        while i < n {
-            h = weft_hash_step(h, key[index(i)] & mask(i))
-            i &+= 1
+        var p = UnsafePointer(base + 1)
+        let end = p + 2 &* count
+        while p < end {
+            h = weft_hash_step(h, key[Int(truncatingIfNeeded: p[0])] & p[1])
+            p += 2
+        }
+        return weft_hash_finish(h)
+    }
+
+    /// Hash of the masked words of a key, which are stored one after the other to `masked`; the same as `hash`.
+    @inline(__always) func hash(_ key: UnsafePointer<UInt64>, masked: UnsafeMutablePointer<UInt64>) -> UInt32 {
+        var h: UInt64 = 0x5bd1_e995
+        var p = UnsafePointer(base + 1)
+        var out = masked
+        let end = p + 2 &* count
+        while p < end {
+            let word = key[Int(truncatingIfNeeded: p[0])] & p[1]
+            out.pointee = word
+            h = weft_hash_step(h, word)
+            p += 2
+            out += 1
         }
         return weft_hash_finish(h)
     }

@@ -45,10 +45,16 @@ enum HeaderRewriting {
 
     @inline(__always)
     static func ethernet(_ p: UnsafeMutableRawPointer, destination: (mask: UInt64, value: UInt64), source: (mask: UInt64, value: UInt64)) {
-        if destination.mask != 0 { store64(p, 0, load64(p, 0) & ~destination.mask | destination.value) }
+        // Both are read before either is written: the ranges overlap by two bytes, and a load right behind such a store waits for it.
+        let front = load64(p, 0)
+        let back = load64(p, 6)
+        if destination.mask != 0 {
+            store32(p, 0, UInt32(truncatingIfNeeded: (front & ~destination.mask | destination.value) >> 32))
+            store16(p, 4, UInt16(truncatingIfNeeded: (front & ~destination.mask | destination.value) >> 16))
+        }
         if source.mask != 0 {
-            // Words 6–13 of the frame: the source address and the type behind it.
-            store64(p, 6, load64(p, 6) & ~source.mask | source.value)
+            store32(p, 6, UInt32(truncatingIfNeeded: (back & ~source.mask | source.value) >> 32))
+            store16(p, 10, UInt16(truncatingIfNeeded: (back & ~source.mask | source.value) >> 16))
         }
     }
 
@@ -88,6 +94,16 @@ enum HeaderRewriting {
                 }
             }
         }
+    }
+
+    /// Sets the TTL of an IPv4 header.
+    @inline(__always) static func timeToLive(_ nh: UnsafeMutableRawPointer, _ ttl: UInt8) {
+        // TTL and protocol share the checksum's word; so does the new value.
+        let old = load16(nh, 8)
+        let new = UInt16(ttl) << 8 | old & 0xff
+        if old == new { return }
+        store16(nh, 10, updated(load16(nh, 10), old, new))
+        nh.storeBytes(of: ttl, toByteOffset: 8, as: UInt8.self)
     }
 
     private static func ipv4Address(_ packet: inout PacketState, _ nh: UnsafeMutableRawPointer, _ at: Int, _ new: UInt32) {

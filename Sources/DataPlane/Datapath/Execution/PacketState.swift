@@ -2,19 +2,42 @@
 struct PacketState {
     /// First byte of the frame; moves when headers are pushed and popped.
     var data: UnsafeMutableRawPointer
-    /// Bytes of the frame.
+    /// Bytes of the frame; negative when the packet has ended before it had a key.
     var length: Int
-    /// The buffer around the frame.
-    var bufferStart: UnsafeMutableRawPointer
-    var bufferEnd: UnsafeMutableRawPointer
     var layout: FrameLayout
-    var inPort: UInt32
-    /// Index in the batch.
-    var index: Int
     /// Nanoseconds on the packets' clock.
     var time: UInt64
+    var inPort: UInt32
     /// How often this packet or a copy of it has ended.
-    var ends = 0
+    var ends: UInt32
+    /// The buffer around the frame.
+    let bufferStart: UnsafeMutableRawPointer
+    /// Index in the batch.
+    let index: Int
+
+    init(buffer: UnsafeMutableRawPointer, index: Int) {
+        data = buffer
+        length = -1
+        layout = FrameLayout()
+        time = 0
+        inPort = 0
+        ends = 0
+        bufferStart = buffer
+        self.index = index
+    }
+
+    /// The same packet as a copy of its bytes in another buffer.
+    init(copyOf original: PacketState, in buffer: UnsafeMutableRawPointer) {
+        self.init(buffer: buffer, index: original.index)
+        let offset = original.data - original.bufferStart
+        data = buffer + offset
+        data.copyMemory(from: original.data, byteCount: original.length)
+        length = original.length
+        layout = original.layout
+        time = original.time
+        inPort = original.inPort
+        ends = original.ends
+    }
 
     /// Bytes from the transport header to the end that the IP header tells.
     @inline(__always) var transportLength: Int {

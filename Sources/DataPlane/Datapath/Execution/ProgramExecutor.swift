@@ -6,14 +6,19 @@ import Flow
 /// It knows no tables. Every end of a packet is counted here, per port or per drop reason, and given to the recorder when there is one.
 /// A program changes the packet in its buffer; outputs take the bytes as they are at that moment.
 final class ProgramExecutor {
-    /// By dense port index.
-    let txPackets: UnsafeMutablePointer<UInt64>
-    let txBytes: UnsafeMutablePointer<UInt64>
+    /// Packets and bytes sent, by dense port index.
+    let sent: UnsafeMutablePointer<(packets: UInt64, bytes: UInt64)>
     let drops: UnsafeMutablePointer<UInt64>
-    /// Copies made, and ends. Every end of a packet but its first is that of a copy.
-    private let totals: UnsafeMutablePointer<(copied: UInt64, ended: UInt64, isRecording: Bool)>
+    /// Copies made: counted where a packet that has ended already ends again.
+    private let totals: UnsafeMutablePointer<(copied: UInt64, isRecording: Bool)>
     var copied: UInt64 { totals.pointee.copied }
-    var ended: UInt64 { totals.pointee.ended }
+    /// Ends of packets and copies, counted where they end: on a port, at the controller, in a drop.
+    var ended: UInt64 {
+        var n = toController
+        for i in 0..<PortRegistry.limit { n += sent[i].packets }
+        for i in 0..<DropReason.allCases.count { n += drops[i] }
+        return n
+    }
     private(set) var toController: UInt64 = 0
     private(set) var toControllerBytes: UInt64 = 0
     /// When set, is told of every end with its bytes.
@@ -34,19 +39,16 @@ final class ProgramExecutor {
         self.learning = learning
         self.bufferSize = bufferSize
         totals = .allocate(capacity: 1)
-        totals.initialize(to: (0, 0, false))
-        txPackets = .allocate(capacity: PortRegistry.limit)
-        txBytes = .allocate(capacity: PortRegistry.limit)
+        totals.initialize(to: (0, false))
+        sent = .allocate(capacity: PortRegistry.limit)
         drops = .allocate(capacity: DropReason.allCases.count)
-        txPackets.initialize(repeating: 0, count: PortRegistry.limit)
-        txBytes.initialize(repeating: 0, count: PortRegistry.limit)
+        sent.initialize(repeating: (0, 0), count: PortRegistry.limit)
         drops.initialize(repeating: 0, count: DropReason.allCases.count)
     }
 
     deinit {
         totals.deallocate()
-        txPackets.deallocate()
-        txBytes.deallocate()
+        sent.deallocate()
         drops.deallocate()
         for b in spareBuffers { b.deallocate() }
     }
@@ -55,6 +57,7 @@ final class ProgramExecutor {
     static func size(of op: ProgramOp, _ at: UnsafePointer<UInt64>) -> Int {
         switch op {
         case .outputTruncated, .learnAddress: return 2
+        case .addresses: return 3
         case .ethernet, .ipv4, .ipv6, .transport, .icmp, .arp, .neighborDiscovery, .neighborDiscoveryExtensions:
             return 1 + 2 * (Int(at[0] >> 16) & 0xffff).nonzeroBitCount
         case .clone: return 1 + Int(at[0] >> 32)
@@ -80,18 +83,14 @@ final class ProgramExecutor {
             case ProgramOp.output.rawValue:
                 transmit(&packet, Int(truncatingIfNeeded: header >> 32), packet.length)
                 at += 1
-            case ProgramOp.ethernet.rawValue:
-                let set = UInt16(truncatingIfNeeded: header >> 16)
-                if set == 3 {
-                    HeaderRewriting.ethernet(packet.data, destination: (at[1], at[2]), source: (at[3], at[4]))
-                    at += 5
-                } else if set == 1 {
-                    HeaderRewriting.ethernet(packet.data, destination: (at[1], at[2]), source: (0, 0))
-                    at += 3
-                } else {
-                    HeaderRewriting.ethernet(packet.data, destination: (0, 0), source: (at[1], at[2]))
-                    at += 3
-                }
+            case ProgramOp.addresses.rawValue:
+                // Safe: a frame has at least 14 bytes.
+                packet.data.storeBytes(of: at[1], as: UInt64.self)
+                packet.data.storeBytes(of: UInt32(truncatingIfNeeded: at[2]), toByteOffset: 8, as: UInt32.self)
+                at += 3
+            case ProgramOp.timeToLive.rawValue:
+                HeaderRewriting.timeToLive(packet.network, UInt8(truncatingIfNeeded: header >> 8))
+                at += 1
             case ProgramOp.ipv4.rawValue:
                 let set = UInt16(truncatingIfNeeded: header >> 16)
                 if set == 8 {
@@ -161,6 +160,10 @@ final class ProgramExecutor {
             let n = min(packet.length, Int(c))
             toControllerBytes += UInt64(n)
             recorder?.record(.controller, port: ReservedPort.controller, packet, length: n)
+        case .ethernet:
+            let destination = b & 1 != 0 ? (at[1], at[2]) : (0, 0)
+            let next = b & 1 != 0 ? at + 3 : at + 1
+            HeaderRewriting.ethernet(packet.data, destination: destination, source: b & 2 != 0 ? (next[0], next[1]) : (0, 0))
         case .ipv6: HeaderRewriting.ipv6(&packet, at + 1, b)
         case .icmp: HeaderRewriting.icmp(&packet, mask: at[1], value: at[2])
         case .arp: HeaderRewriting.arp(&packet, at + 1, b)
@@ -192,7 +195,7 @@ final class ProgramExecutor {
         case .effect: pendingEffects.append(c)
         case .learnAddress:
             _ = learning.learn(vlan: at[1] >> 48, mac: at[1] & 0xffff_ffff_ffff, port: c, now: packet.time)
-        case .end, .output, .ethernet, .ipv4, .transport, .drop: break
+        case .end, .output, .addresses, .timeToLive, .ipv4, .transport, .drop: break
         }
         return at + Self.size(of: op, at)
     }
@@ -200,13 +203,12 @@ final class ProgramExecutor {
     @inline(__always) private func end(_ packet: inout PacketState) {
         if packet.ends > 0 { totals.pointee.copied &+= 1 }
         packet.ends &+= 1
-        totals.pointee.ended &+= 1
     }
 
     @inline(__always) private func transmit(_ packet: inout PacketState, _ port: Int, _ length: Int) {
         end(&packet)
-        txPackets[port] &+= 1
-        txBytes[port] &+= UInt64(truncatingIfNeeded: length)
+        sent[port].packets &+= 1
+        sent[port].bytes &+= UInt64(truncatingIfNeeded: length)
         if totals.pointee.isRecording { record(.transmitted, UInt32(truncatingIfNeeded: port), packet, length) }
     }
 
@@ -223,12 +225,7 @@ final class ProgramExecutor {
     /// Runs a nested program on a copy of the packet; its ends count for the packet.
     private func runOnCopy(_ start: UnsafePointer<UInt64>, _ packet: inout PacketState) {
         let buffer = spareBuffers.popLast() ?? .allocate(byteCount: bufferSize, alignment: 64)
-        let offset = packet.data - packet.bufferStart
-        (buffer + offset).copyMemory(from: packet.data, byteCount: packet.length)
-        var copy = packet
-        copy.data = buffer + offset
-        copy.bufferStart = buffer
-        copy.bufferEnd = buffer + bufferSize
+        var copy = PacketState(copyOf: packet, in: buffer)
         run(start, &copy)
         packet.ends = copy.ends
         spareBuffers.append(buffer)

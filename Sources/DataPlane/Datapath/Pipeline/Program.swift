@@ -51,9 +51,10 @@ struct Program: Equatable, @unchecked Sendable {
     /// Words of the key that the program's actions wrote, as a bit set.
     @inline(__always) var writtenWords: UInt64 { base[Header.written] }
 
-    @inline(__always) func count(bytes: Int, now: UInt64) {
-        base[Header.packets] &+= 1
-        base[Header.bytes] &+= UInt64(truncatingIfNeeded: bytes)
+    /// Counts packets that ran it.
+    @inline(__always) func count(packets: UInt64, bytes: UInt64, now: UInt64) {
+        base[Header.packets] &+= packets
+        base[Header.bytes] &+= bytes
         base[Header.lastUsed] = now
     }
 }
@@ -69,6 +70,10 @@ enum ProgramOp: UInt8 {
     case controller
     /// b: bit set of key words; (mask, value) for each, ascending.
     case ethernet
+    /// Both Ethernet addresses whole: the frame's first eight bytes, then the next four, as they lie in memory.
+    case addresses
+    /// a: the whole TTL of an IPv4 header.
+    case timeToLive
     case ipv4
     case ipv6
     case transport

@@ -6,7 +6,7 @@ import Flow
 /// emitted, with their mask; whether a write changes anything is left to the executor, so that no program depends on the values it overwrites.
 extension Translator {
     func commit() {
-        emit(.ethernet, 0, ~0xffff, 1, ~0xffff)
+        commitEthernet()
         let isLabelled = Self.isMPLS(baseEtherType)
         var labelsDone = false
         if isLabelled, !Self.isMPLS(etherType) {
@@ -17,6 +17,18 @@ extension Translator {
         commitTransport()
         if !labelsDone { commitLabels() }
         commitTags()
+    }
+
+    private func commitEthernet() {
+        guard pending[1] >> 16 == 0xffff_ffff_ffff, pending[0] >> 16 == 0xffff_ffff_ffff else {
+            emit(.ethernet, 0, ~0xffff, 1, ~0xffff)
+            return
+        }
+        builder.append(ProgramOp.header(.addresses))
+        builder.append((key[0] & ~0xffff | key[1] >> 48).bigEndian)
+        builder.append(UInt64(UInt32(truncatingIfNeeded: key[1] >> 16).bigEndian))
+        pending[0] &= 0xffff
+        pending[1] &= 0xffff
     }
 
     private static func isMPLS(_ type: UInt64) -> Bool { type == FrameParser.EtherType.mpls || type == FrameParser.EtherType.mplsMulticast }
@@ -57,7 +69,13 @@ extension Translator {
         let proto = key[FlowKeyLayout.transport] >> 24 & 0xff
         if proto == 0 { return }
         switch baseEtherType {
-        case FrameParser.EtherType.ipv4: emit(.ipv4, 2, .max, 3, Self.tosAndTTL)
+        case FrameParser.EtherType.ipv4:
+            if pending[2] == 0, pending[3] & Self.tosAndTTL == 0xff00 {
+                builder.append(ProgramOp.header(.timeToLive, a: UInt8(truncatingIfNeeded: key[3] >> 8)))
+                pending[3] &= ~0xff00
+            } else {
+                emit(.ipv4, 2, .max, 3, Self.tosAndTTL)
+            }
         case FrameParser.EtherType.ipv6:
             if (pending[3] & Self.tosAndTTL) | pending[5] | pending[6] | pending[7] | pending[8] | (pending[9] & ~0xffff_ffff) != 0 {
                 emit(

@@ -30,10 +30,10 @@ extension Worker {
     /// By dense port index.
     public func portCounters(at index: Int) -> PortCounters {
         var c = PortCounters()
-        c.rxPackets = rxPackets[index]
-        c.rxBytes = rxBytes[index]
-        c.txPackets = executor.txPackets[index]
-        c.txBytes = executor.txBytes[index]
+        c.rxPackets = arrived[index].packets
+        c.rxBytes = arrived[index].bytes
+        c.txPackets = executor.sent[index].packets
+        c.txBytes = executor.sent[index].bytes
         return c
     }
 

@@ -1,7 +1,7 @@
 import CLinux
 import Flow
 
-/// A received frame, as a port hands it to a worker: bytes that stay the port's.
+/// A received frame, as a port hands it to a worker: bytes that stay the port's, with 64 readable bytes behind the frame.
 public struct ReceivedFrame {
     public var bytes: UnsafeRawPointer
     /// Bytes of the frame that there are.
@@ -62,12 +62,13 @@ public final class Worker {
     private let hashes: UnsafeMutablePointer<UInt32>
     private let candidates: UnsafeMutablePointer<UnsafeMutablePointer<UInt64>?>
     private let hinted: UnsafeMutablePointer<UInt8>
+    /// Masked words of each packet's key, 16 each, as the hinted subtable masks them.
+    private let masked: UnsafeMutablePointer<UInt64>
     private let found: UnsafeMutablePointer<UnsafeMutablePointer<UInt64>?>
 
     // Counters.
     /// By dense port index.
-    let rxPackets: UnsafeMutablePointer<UInt64>
-    let rxBytes: UnsafeMutablePointer<UInt64>
+    let arrived: UnsafeMutablePointer<(packets: UInt64, bytes: UInt64)>
     private(set) var misses: UInt64 = 0
     private(set) var confirmed: UInt64 = 0
     private(set) var invalidated: UInt64 = 0
@@ -103,14 +104,15 @@ public final class Worker {
         keys = UnsafeMutableRawPointer.allocate(byteCount: n * 128, alignment: 64).bindMemory(to: UInt64.self, capacity: n * 16)
         keys.initialize(repeating: 0, count: n * 16)
         states = .allocate(capacity: n)
+        for i in 0..<n { (states + i).initialize(to: PacketState(buffer: buffers + i * bufferStride, index: i)) }
         hashes = .allocate(capacity: n)
         candidates = .allocate(capacity: n)
         hinted = .allocate(capacity: n)
+        masked = .allocate(capacity: n * 16)
+        masked.initialize(repeating: 0, count: n * 16)
         found = .allocate(capacity: n)
-        rxPackets = .allocate(capacity: PortRegistry.limit)
-        rxBytes = .allocate(capacity: PortRegistry.limit)
-        rxPackets.initialize(repeating: 0, count: PortRegistry.limit)
-        rxBytes.initialize(repeating: 0, count: PortRegistry.limit)
+        arrived = .allocate(capacity: PortRegistry.limit)
+        arrived.initialize(repeating: (0, 0), count: PortRegistry.limit)
         tables.register(epoch)
         enterVersion()
         executor.recirculator = self
@@ -126,9 +128,9 @@ public final class Worker {
         hashes.deallocate()
         candidates.deallocate()
         hinted.deallocate()
+        masked.deallocate()
         found.deallocate()
-        rxPackets.deallocate()
-        rxBytes.deallocate()
+        arrived.deallocate()
     }
 
     /// Receives the ends of packets with their bytes; nil (the default) when only counting.
@@ -146,57 +148,109 @@ public final class Worker {
         receive(frames, count)
         if usesCache { lookUp(count) } else { found.update(repeating: nil, count: count) }
         let batchVersion = version
+        // Packets in a row with the same program are counted together.
+        var running: Program?
+        var packets: UInt64 = 0
+        var bytes: UInt64 = 0
         for i in 0..<count {
             if states[i].length < 0 { continue }
-            let key = keys + i * 16
             if hot.pointee.version == batchVersion, let entry = found[i] {
                 let program = Program(base: UnsafeMutablePointer(bitPattern: UInt(entry[1]))!)
                 if program.flags & ~Program.Flag.usesGroups == 0 {
                     // It rests on the tables alone, and they are still at the version it was confirmed for.
-                    hot.pointee.hits &+= 1
-                    program.count(bytes: states[i].length, now: states[i].time)
+                    if program != running {
+                        running?.count(packets: packets, bytes: bytes, now: states[i].time)
+                        hot.pointee.hits &+= packets
+                        running = program
+                        packets = 0
+                        bytes = 0
+                    }
+                    packets &+= 1
+                    bytes &+= UInt64(truncatingIfNeeded: states[i].length)
                     if hot.pointee.isObserved { observe(i, program) }
                     executor.run(program.ops, &states[i])
                     continue
                 }
             }
-            forward(i, key)
+            // What follows may change versions, caches and programs.
+            running?.count(packets: packets, bytes: bytes, now: states[i].time)
+            hot.pointee.hits &+= packets
+            running = nil
+            packets = 0
+            bytes = 0
+            forward(i, keys + i * 16)
         }
+        running?.count(packets: packets, bytes: bytes, now: states[count - 1].time)
+        hot.pointee.hits &+= packets
     }
 
-    /// Copies the frames into the buffers and parses them.
+    /// Copies the frames into the buffers, then parses them: a parse right behind its copy would wait for the copy's stores.
     @inline(__always) private func receive(_ frames: UnsafePointer<ReceivedFrame>, _ count: Int) {
+        var port = hot.pointee.lastPort
+        var packets: UInt64 = 0
+        var bytes: UInt64 = 0
         for i in 0..<count {
             let frame = frames[i]
             let start = buffers + i &* bufferStride
-            let data = start + Self.headroom
-            rxCount(frame.inPort, frame.length)
-            var state = PacketState(
-                data: data, length: frame.length, bufferStart: start, bufferEnd: start + bufferStride, layout: FrameLayout(),
-                inPort: frame.inPort, index: i, time: frame.time)
-            if frame.length > maxFrameLength {
-                state.length = 0
-                executor.drop(&state, DropReason.frameTooLong.rawValue)
-                state.length = -1
-                states[i] = state
+            if frame.inPort != port {
+                countArrived(port, packets, bytes)
+                port = frame.inPort
+                packets = 0
+                bytes = 0
+            }
+            packets &+= 1
+            bytes &+= UInt64(truncatingIfNeeded: frame.length)
+            let state = states + i
+            state.pointee.data = start + Self.headroom
+            state.pointee.length = frame.length
+            state.pointee.time = frame.time
+            state.pointee.inPort = frame.inPort
+            state.pointee.ends = 0
+            if frame.length <= maxFrameLength {
+                // Safe: both sides have 64 bytes of slack behind the frame, see ReceivedFrame and bufferStride.
+                weft_copy_blocks(start + Self.headroom, frame.bytes, frame.length)
+            } else {
+                refuse(i, .frameTooLong)
+            }
+        }
+        countArrived(port, packets, bytes)
+        for i in 0..<count {
+            let state = states + i
+            let length = state.pointee.length
+            let key = keys + i &* 16
+            if length >= FrameParser.shortcutLength,
+                FrameParser.parseCommon(
+                    state.pointee.data, length: length, inPort: state.pointee.inPort, key: key, layout: &state.pointee.layout)
+            {
                 continue
             }
-            // Safe: both sides have 64 bytes of slack behind the frame, see CaptureArena and bufferStride.
-            weft_copy_blocks(data, frame.bytes, frame.length)
-            if !parser.parse(data, length: frame.length, inPort: frame.inPort, key: keys + i &* 16, layout: &state.layout) {
-                executor.drop(&state, DropReason.frameTooShort.rawValue)
-                state.length = -1
-            }
-            states[i] = state
+            if length >= 0 { parseUncommon(i) }
         }
     }
 
-    @inline(__always) private func rxCount(_ port: UInt32, _ length: Int) {
+    @inline(never) private func parseUncommon(_ i: Int) {
+        let state = states + i
+        if !parser.parse(
+            state.pointee.data, length: state.pointee.length, inPort: state.pointee.inPort, key: keys + i &* 16, layout: &state.pointee.layout)
+        {
+            refuse(i, .frameTooShort)
+        }
+    }
+
+    /// Drops a frame before it has a key.
+    @inline(never) private func refuse(_ i: Int, _ reason: DropReason) {
+        states[i].length = 0
+        executor.drop(&states[i], reason.rawValue)
+        states[i].length = -1
+    }
+
+    @inline(__always) private func countArrived(_ port: UInt32, _ packets: UInt64, _ bytes: UInt64) {
+        if packets == 0 { return }
         if port != hot.pointee.lastPort { findPort(port) }
-        hot.pointee.received &+= 1
-        hot.pointee.receivedBytes &+= UInt64(truncatingIfNeeded: length)
-        rxPackets[hot.pointee.lastPortIndex] &+= 1
-        rxBytes[hot.pointee.lastPortIndex] &+= UInt64(truncatingIfNeeded: length)
+        hot.pointee.received &+= packets
+        hot.pointee.receivedBytes &+= bytes
+        arrived[hot.pointee.lastPortIndex].packets &+= packets
+        arrived[hot.pointee.lastPortIndex].bytes &+= bytes
     }
 
     @inline(never) private func findPort(_ port: UInt32) {
@@ -218,7 +272,7 @@ public final class Worker {
             let hint = hints[FlowCache.packetClass(key)]
             hinted[i] = hint
             let s = heads + Int(hint)
-            let h = s.pointee.mask.hash(key)
+            let h = s.pointee.mask.hash(key, masked: masked + i &* 16)
             hashes[i] = h
             weft_prefetch(s.pointee.bucket(h))
         }
@@ -235,8 +289,9 @@ public final class Worker {
             }
         }
         for i in 0..<count where states[i].length >= 0 {
-            let key = UnsafePointer(keys + i &* 16)
-            if let e = candidates[i], heads[Int(hinted[i])].accepts(e, key), UInt32(truncatingIfNeeded: e[0]) == version {
+            if let e = candidates[i],
+                CacheSubtable.accepts(e, masked: masked + i &* 16, count: heads[Int(hinted[i])].mask.count),
+                UInt32(truncatingIfNeeded: e[0]) == version {
                 found[i] = e
                 weft_prefetch_write(UnsafeRawPointer(bitPattern: UInt(e[1]))!)
             } else {
@@ -260,7 +315,7 @@ public final class Worker {
             misses &+= 1
             program = translate(key, now: now)
         }
-        program.count(bytes: states[i].length, now: now)
+        program.count(packets: 1, bytes: UInt64(states[i].length), now: now)
         if hot.pointee.isObserved { observe(i, program) }
         executor.run(program.ops, &states[i])
         if executor.hasEffects { applyEffects(now: now) }
@@ -355,7 +410,7 @@ public final class Worker {
             }
             translator.resume(frozen, packetKey: key, version: version, now: packet.time)
             let program = programs.intern(translator.builder)
-            program.count(bytes: packet.length, now: packet.time)
+            program.count(packets: 1, bytes: UInt64(packet.length), now: packet.time)
             if hot.pointee.isObserved { observe(packet.index, program) }
             executor.run(program.ops, &packet)
         }
