@@ -1,4 +1,5 @@
 import CLinux
+import Flow
 
 /// All cached flows with one dependency mask: a hash table from the masked words of a key to a program.
 ///
@@ -8,11 +9,15 @@ import CLinux
 final class CacheSubtable {
     /// What a lookup reads: plain memory, so that the packet path holds no object.
     struct Head {
-        var mask: MaskRecord
-        var buckets: UnsafeMutablePointer<UInt32>
-        var bucketMask: UInt32
+        /// Masks of words 0–4, for masks that touch no other: those of IPv4 packets.
+        var dense: (UInt64, UInt64, UInt64, UInt64, UInt64)
+        /// Whether `dense` is the whole mask; entries then hold five words, masked out ones as zero.
+        var isDense: Bool
         var stride: UInt32
+        var bucketMask: UInt32
+        var buckets: UnsafeMutablePointer<UInt32>
         var entries: UnsafeMutableRawPointer
+        var mask: MaskRecord
 
         @inline(__always) func bucket(_ hash: UInt32) -> UnsafeMutablePointer<UInt32> {
             buckets + Int(truncatingIfNeeded: (hash & bucketMask) &* 16)
@@ -22,28 +27,54 @@ final class CacheSubtable {
             (entries + Int(truncatingIfNeeded: number) &* Int(truncatingIfNeeded: stride)).assumingMemoryBound(to: UInt64.self)
         }
 
+        @inline(__always) func hash(_ key: UnsafePointer<UInt64>) -> UInt32 {
+            if !isDense { return mask.hash(key) }
+            var h = weft_hash_step(0x5bd1_e995, key[0] & dense.0)
+            h = weft_hash_step(h, key[1] & dense.1)
+            h = weft_hash_step(h, key[2] & dense.2)
+            h = weft_hash_step(h, key[3] & dense.3)
+            h = weft_hash_step(h, key[4] & dense.4)
+            return weft_hash_finish(h)
+        }
+
         /// Whether an entry stands for this key.
         @inline(__always) func accepts(_ entry: UnsafeMutablePointer<UInt64>, _ key: UnsafePointer<UInt64>) -> Bool {
+            let e = entry + CacheSubtable.headerWords
+            if isDense {
+                let d0 = (key[0] & dense.0 ^ e[0]) | (key[1] & dense.1 ^ e[1])
+                let d1 = (key[2] & dense.2 ^ e[2]) | (key[3] & dense.3 ^ e[3])
+                return d0 | d1 | (key[4] & dense.4 ^ e[4]) == 0
+            }
             let n = mask.count
             var difference: UInt64 = 0
             var i = 0
             while i < n {
-                difference |= (key[mask.index(i)] & mask.mask(i)) ^ entry[CacheSubtable.headerWords &+ i]
+                difference |= (key[mask.index(i)] & mask.mask(i)) ^ e[i]
                 i &+= 1
             }
             return difference == 0
         }
-    }
 
-    /// Whether an entry has these masked words.
-    @inline(__always) static func accepts(_ entry: UnsafeMutablePointer<UInt64>, masked: UnsafePointer<UInt64>, count n: Int) -> Bool {
-        var difference: UInt64 = 0
-        var i = 0
-        while i < n {
-            difference |= masked[i] ^ entry[headerWords &+ i]
-            i &+= 1
+        /// Tells for each of the 16 packet words which bits the packets of an entry are known to have, and how.
+        func describe(_ entry: UnsafeMutablePointer<UInt64>, _ known: UnsafeMutablePointer<(mask: UInt64, value: UInt64)>) {
+            for w in 0..<FlowKeyLayout.packetWordCount { known[w] = (0, 0) }
+            let e = entry + CacheSubtable.headerWords
+            for i in 0..<mask.count {
+                let word = mask.index(i)
+                known[word] = (mask.mask(i), e[isDense ? word : i])
+            }
         }
-        return difference == 0
+
+        /// Writes the masked words of a key as entries hold them.
+        func fill(_ entry: UnsafeMutablePointer<UInt64>, _ key: UnsafePointer<UInt64>) {
+            let e = entry + CacheSubtable.headerWords
+            if isDense {
+                (e[0], e[1], e[2]) = (key[0] & dense.0, key[1] & dense.1, key[2] & dense.2)
+                (e[3], e[4]) = (key[3] & dense.3, key[4] & dense.4)
+            } else {
+                for i in 0..<mask.count { e[i] = key[mask.index(i)] & mask.mask(i) }
+            }
+        }
     }
 
     let head: UnsafeMutablePointer<Head>
@@ -65,12 +96,15 @@ final class CacheSubtable {
     init(mask: MaskRecord, limit: Int, head: UnsafeMutablePointer<Head>) {
         self.limit = limit
         self.head = head
-        let stride = ((Self.headerWords + mask.count) * 8 + 63) / 64 * 64
+        let isDense = (0..<mask.count).allSatisfy { mask.index($0) < 5 }
+        var dense: [UInt64] = [0, 0, 0, 0, 0]
+        if isDense { for i in 0..<mask.count { dense[mask.index(i)] = mask.mask(i) } }
+        let stride = ((Self.headerWords + (isDense ? 5 : mask.count)) * 8 + 63) / 64 * 64
         capacity = 256
         head.initialize(
             to: Head(
-                mask: mask, buckets: Self.makeBuckets(64), bucketMask: 63, stride: UInt32(stride),
-                entries: weft_allocate_large(capacity * stride)!))
+                dense: (dense[0], dense[1], dense[2], dense[3], dense[4]), isDense: isDense, stride: UInt32(stride), bucketMask: 63,
+                buckets: Self.makeBuckets(64), entries: weft_allocate_large(capacity * stride)!, mask: mask))
     }
 
     deinit {
@@ -103,7 +137,7 @@ final class CacheSubtable {
 
     /// Adds a flow that is not in the table.
     func insert(_ key: UnsafePointer<UInt64>, hash: UInt32, program: Program, version: UInt32) {
-        if count >= Int(bucketMask + 1) * 4, Int(bucketMask + 1) * 4 < limit { grow() }
+        if count >= Int(bucketMask + 1) * 2, Int(bucketMask + 1) * 2 < limit { grow() }
         let b = bucket(hash)
         var slot = weft_match_tags8(b, 0)
         let number: UInt32
@@ -120,7 +154,7 @@ final class CacheSubtable {
         let e = entry(number)
         e[0] = UInt64(hash) << 32 | UInt64(version)
         e[1] = UInt64(UInt(bitPattern: program.base))
-        for i in 0..<mask.count { e[Self.headerWords + i] = key[mask.index(i)] & mask.mask(i) }
+        head.pointee.fill(e, key)
         program.references += 1
         b[8 + Int(slot)] = number
         b[Int(slot)] = Self.tag(hash)

@@ -95,8 +95,8 @@ final class Publication: Sendable {
     ///
     /// - Parameters:
     ///   - program: what the cache entry runs.
-    ///   - mask, key: the packets it stands for: those with `key`'s values in the bits of `mask`.
-    func affects(_ program: Program, mask: MaskRecord, key: UnsafePointer<UInt64>) -> Bool {
+    ///   - known: for each of the 16 packet words, which bits the packets are known to have (mask) and how (value).
+    func affects(_ program: Program, known: UnsafePointer<(mask: UInt64, value: UInt64)>) -> Bool {
         if changesGroups && program.usesGroups { return true }
         let visited = program.tables
         if visited[0] & tables.0 | visited[1] & tables.1 | visited[2] & tables.2 | visited[3] & tables.3 == 0 { return false }
@@ -110,7 +110,7 @@ final class Publication: Sendable {
                 at += 2
                 defer { at += 3 * n }
                 if visited[table >> 6] >> UInt64(table & 63) & 1 == 0 { continue }
-                if !isExcluded(c, at, n, written: written, mask: mask, key: key) { return true }
+                if !isExcluded(c, at, n, written: written, known) { return true }
             }
             return false
         }
@@ -120,17 +120,13 @@ final class Publication: Sendable {
     /// unknown at the time of that lookup, and exclude nothing.
     @inline(__always)
     private func isExcluded(
-        _ c: UnsafeBufferPointer<UInt64>, _ start: Int, _ n: Int, written: UInt64, mask: MaskRecord, key: UnsafePointer<UInt64>
+        _ c: UnsafeBufferPointer<UInt64>, _ start: Int, _ n: Int, written: UInt64, _ known: UnsafePointer<(mask: UInt64, value: UInt64)>
     ) -> Bool {
-        var j = 0
-        let count = mask.count
         for i in 0..<n {
             let word = Int(truncatingIfNeeded: c[start + 3 * i])
             if word >= FlowKeyLayout.packetWordCount { return false }
             if written >> UInt64(word) & 1 != 0 { continue }
-            while j < count, mask.index(j) < word { j += 1 }
-            if j == count { return false }
-            if mask.index(j) == word, (key[j] ^ c[start + 3 * i + 2]) & c[start + 3 * i + 1] & mask.mask(j) != 0 { return true }
+            if (known[word].value ^ c[start + 3 * i + 2]) & c[start + 3 * i + 1] & known[word].mask != 0 { return true }
         }
         return false
     }

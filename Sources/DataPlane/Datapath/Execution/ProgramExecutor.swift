@@ -57,7 +57,7 @@ final class ProgramExecutor {
     static func size(of op: ProgramOp, _ at: UnsafePointer<UInt64>) -> Int {
         switch op {
         case .outputTruncated, .learnAddress: return 2
-        case .addresses: return 3
+        case .addresses, .route: return 3
         case .ethernet, .ipv4, .ipv6, .transport, .icmp, .arp, .neighborDiscovery, .neighborDiscoveryExtensions:
             return 1 + 2 * (Int(at[0] >> 16) & 0xffff).nonzeroBitCount
         case .clone: return 1 + Int(at[0] >> 32)
@@ -71,6 +71,9 @@ final class ProgramExecutor {
     }
     var hasEffects: Bool { !pendingEffects.isEmpty }
 
+    /// `run` as a call, for the ways that are not the packet path.
+    @inline(never) func runOutlined(_ start: UnsafePointer<UInt64>, _ packet: inout PacketState) { run(start, &packet) }
+
     /// Runs a program from `start` to its end.
     @inline(__always)
     func run(_ start: UnsafePointer<UInt64>, _ packet: inout PacketState) {
@@ -82,7 +85,15 @@ final class ProgramExecutor {
             case ProgramOp.end.rawValue: return
             case ProgramOp.output.rawValue:
                 transmit(&packet, Int(truncatingIfNeeded: header >> 32), packet.length)
+                // The last output says so, which saves reading the end.
+                if header & 0x100 != 0 { return }
                 at += 1
+            case ProgramOp.route.rawValue:
+                packet.data.storeBytes(of: at[1], as: UInt64.self)
+                packet.data.storeBytes(of: UInt32(truncatingIfNeeded: at[2]), toByteOffset: 8, as: UInt32.self)
+                HeaderRewriting.timeToLive(packet.network, UInt8(truncatingIfNeeded: header >> 8))
+                transmit(&packet, Int(truncatingIfNeeded: header >> 32), packet.length)
+                return
             case ProgramOp.addresses.rawValue:
                 // Safe: a frame has at least 14 bytes.
                 packet.data.storeBytes(of: at[1], as: UInt64.self)
@@ -195,7 +206,7 @@ final class ProgramExecutor {
         case .effect: pendingEffects.append(c)
         case .learnAddress:
             _ = learning.learn(vlan: at[1] >> 48, mac: at[1] & 0xffff_ffff_ffff, port: c, now: packet.time)
-        case .end, .output, .addresses, .timeToLive, .ipv4, .transport, .drop: break
+        case .end, .output, .route, .addresses, .timeToLive, .ipv4, .transport, .drop: break
         }
         return at + Self.size(of: op, at)
     }
@@ -226,7 +237,7 @@ final class ProgramExecutor {
     private func runOnCopy(_ start: UnsafePointer<UInt64>, _ packet: inout PacketState) {
         let buffer = spareBuffers.popLast() ?? .allocate(byteCount: bufferSize, alignment: 64)
         var copy = PacketState(copyOf: packet, in: buffer)
-        run(start, &copy)
+        runOutlined(start, &copy)
         packet.ends = copy.ends
         spareBuffers.append(buffer)
     }

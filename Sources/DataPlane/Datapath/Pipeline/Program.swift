@@ -62,8 +62,10 @@ struct Program: Equatable, @unchecked Sendable {
 /// The executor's instruction set. Headers are `op: 8 | a: 8 | b: 16 | c: 32`.
 enum ProgramOp: UInt8 {
     case end
-    /// c: dense port index.
+    /// a: 1 when the program ends here; c: dense port index.
     case output
+    /// `addresses`, `timeToLive` and the last `output` in one: what a router does. a: TTL; c: dense port index; the addresses.
+    case route
     /// c: dense port index; length 32 | bytes by which the packet grew since the length was meant 32, signed.
     case outputTruncated
     /// c: max length.

@@ -198,9 +198,36 @@ final class Translator {
             builder.append(ProgramOp.header(.drop, a: reason.rawValue))
         }
         builder.append(ProgramOp.header(.end))
+        fuse()
         // Words that this EtherType leaves unparsed are zero in every such packet: nothing can depend on them.
         let significant = FrameParser.significantWords(etherType: originalEtherType)
         for w in 0..<FlowKeyLayout.packetWordCount where significant >> UInt64(w) & 1 == 0 { depends[w] = 0 }
+    }
+
+    /// Makes the common endings shorter to run.
+    private func fuse() {
+        let ops = builder.ops
+        let n = builder.opCount
+        func isOp(_ at: Int, _ op: ProgramOp) -> Bool { UInt8(truncatingIfNeeded: ops[at]) == op.rawValue }
+        if n == 6, isOp(0, .addresses), isOp(3, .timeToLive), isOp(4, .output) {
+            ops[0] = ProgramOp.header(.route, a: UInt8(truncatingIfNeeded: ops[3] >> 8), c: UInt32(truncatingIfNeeded: ops[4] >> 32))
+            ops[3] = ops[5]
+            builder.truncate(to: 4)
+        } else if outputs == 1, !isFreezing, failure == nil, n >= 2, lastOp() == .output {
+            ops[n - 2] |= 0x100
+        }
+    }
+
+    /// The op before the final `end`.
+    private func lastOp() -> ProgramOp? {
+        var at = 0
+        var last: ProgramOp?
+        while at < builder.opCount - 1 {
+            last = ProgramOp(rawValue: UInt8(truncatingIfNeeded: builder.ops[at]))
+            guard let op = last else { return nil }
+            at += ProgramExecutor.size(of: op, builder.ops + at)
+        }
+        return last
     }
 
     /// Notes that the outcome depends on these bits of a word, as far as they still come from the packet.

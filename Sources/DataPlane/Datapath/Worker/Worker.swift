@@ -37,7 +37,7 @@ public final class Worker {
     let programs: ProgramStore
     let effects = EffectStore()
     let executor: ProgramExecutor
-    private let parser: FrameParser
+    let parser: FrameParser
     private let epoch = ReaderEpoch()
     private var publications: [Publication] = []
     /// The mutable state of the packet path: plain memory, no object, no exclusivity check.
@@ -55,16 +55,14 @@ public final class Worker {
     let hot: UnsafeMutablePointer<Hot>
     var version: UInt64 { hot.pointee.version }
 
-    private let buffers: UnsafeMutableRawPointer
-    private let bufferStride: Int
-    private let keys: UnsafeMutablePointer<UInt64>
-    private let states: UnsafeMutablePointer<PacketState>
-    private let hashes: UnsafeMutablePointer<UInt32>
-    private let candidates: UnsafeMutablePointer<UnsafeMutablePointer<UInt64>?>
-    private let hinted: UnsafeMutablePointer<UInt8>
-    /// Masked words of each packet's key, 16 each, as the hinted subtable masks them.
-    private let masked: UnsafeMutablePointer<UInt64>
-    private let found: UnsafeMutablePointer<UnsafeMutablePointer<UInt64>?>
+    let buffers: UnsafeMutableRawPointer
+    let bufferStride: Int
+    let keys: UnsafeMutablePointer<UInt64>
+    let states: UnsafeMutablePointer<PacketState>
+    let hashes: UnsafeMutablePointer<UInt32>
+    let candidates: UnsafeMutablePointer<UnsafeMutablePointer<UInt64>?>
+    let hinted: UnsafeMutablePointer<UInt8>
+    let found: UnsafeMutablePointer<UnsafeMutablePointer<UInt64>?>
 
     // Counters.
     /// By dense port index.
@@ -108,8 +106,6 @@ public final class Worker {
         hashes = .allocate(capacity: n)
         candidates = .allocate(capacity: n)
         hinted = .allocate(capacity: n)
-        masked = .allocate(capacity: n * 16)
-        masked.initialize(repeating: 0, count: n * 16)
         found = .allocate(capacity: n)
         arrived = .allocate(capacity: PortRegistry.limit)
         arrived.initialize(repeating: (0, 0), count: PortRegistry.limit)
@@ -128,7 +124,6 @@ public final class Worker {
         hashes.deallocate()
         candidates.deallocate()
         hinted.deallocate()
-        masked.deallocate()
         found.deallocate()
         arrived.deallocate()
     }
@@ -139,172 +134,18 @@ public final class Worker {
         set { executor.recorder = newValue }
     }
 
-    // MARK: - The batch
+    // MARK: - Single packets
 
-    /// Forwards up to `batchSize` frames.
-    public func process(_ frames: UnsafePointer<ReceivedFrame>, count: Int) {
-        precondition(count <= Self.batchSize)
-        if tables.version != version { enterVersion() }
-        receive(frames, count)
-        if usesCache { lookUp(count) } else { found.update(repeating: nil, count: count) }
-        let batchVersion = version
-        // Packets in a row with the same program are counted together.
-        var running: Program?
-        var packets: UInt64 = 0
-        var bytes: UInt64 = 0
-        for i in 0..<count {
-            if states[i].length < 0 { continue }
-            if hot.pointee.version == batchVersion, let entry = found[i] {
-                let program = Program(base: UnsafeMutablePointer(bitPattern: UInt(entry[1]))!)
-                if program.flags & ~Program.Flag.usesGroups == 0 {
-                    // It rests on the tables alone, and they are still at the version it was confirmed for.
-                    if program != running {
-                        running?.count(packets: packets, bytes: bytes, now: states[i].time)
-                        hot.pointee.hits &+= packets
-                        running = program
-                        packets = 0
-                        bytes = 0
-                    }
-                    packets &+= 1
-                    bytes &+= UInt64(truncatingIfNeeded: states[i].length)
-                    if hot.pointee.isObserved { observe(i, program) }
-                    executor.run(program.ops, &states[i])
-                    continue
-                }
-            }
-            // What follows may change versions, caches and programs.
-            running?.count(packets: packets, bytes: bytes, now: states[i].time)
-            hot.pointee.hits &+= packets
-            running = nil
-            packets = 0
-            bytes = 0
-            forward(i, keys + i * 16)
-        }
-        running?.count(packets: packets, bytes: bytes, now: states[count - 1].time)
-        hot.pointee.hits &+= packets
-    }
-
-    /// Copies the frames into the buffers, then parses them: a parse right behind its copy would wait for the copy's stores.
-    @inline(__always) private func receive(_ frames: UnsafePointer<ReceivedFrame>, _ count: Int) {
-        var port = hot.pointee.lastPort
-        var packets: UInt64 = 0
-        var bytes: UInt64 = 0
-        for i in 0..<count {
-            let frame = frames[i]
-            let start = buffers + i &* bufferStride
-            if frame.inPort != port {
-                countArrived(port, packets, bytes)
-                port = frame.inPort
-                packets = 0
-                bytes = 0
-            }
-            packets &+= 1
-            bytes &+= UInt64(truncatingIfNeeded: frame.length)
-            let state = states + i
-            state.pointee.data = start + Self.headroom
-            state.pointee.length = frame.length
-            state.pointee.time = frame.time
-            state.pointee.inPort = frame.inPort
-            state.pointee.ends = 0
-            if frame.length <= maxFrameLength {
-                // Safe: both sides have 64 bytes of slack behind the frame, see ReceivedFrame and bufferStride.
-                weft_copy_blocks(start + Self.headroom, frame.bytes, frame.length)
-            } else {
-                refuse(i, .frameTooLong)
-            }
-        }
-        countArrived(port, packets, bytes)
-        for i in 0..<count {
-            let state = states + i
-            let length = state.pointee.length
-            let key = keys + i &* 16
-            if length >= FrameParser.shortcutLength,
-                FrameParser.parseCommon(
-                    state.pointee.data, length: length, inPort: state.pointee.inPort, key: key, layout: &state.pointee.layout)
-            {
-                continue
-            }
-            if length >= 0 { parseUncommon(i) }
-        }
-    }
-
-    @inline(never) private func parseUncommon(_ i: Int) {
-        let state = states + i
-        if !parser.parse(
-            state.pointee.data, length: state.pointee.length, inPort: state.pointee.inPort, key: keys + i &* 16, layout: &state.pointee.layout)
-        {
-            refuse(i, .frameTooShort)
-        }
-    }
-
-    /// Drops a frame before it has a key.
-    @inline(never) private func refuse(_ i: Int, _ reason: DropReason) {
-        states[i].length = 0
-        executor.drop(&states[i], reason.rawValue)
-        states[i].length = -1
-    }
-
-    @inline(__always) private func countArrived(_ port: UInt32, _ packets: UInt64, _ bytes: UInt64) {
-        if packets == 0 { return }
-        if port != hot.pointee.lastPort { findPort(port) }
-        hot.pointee.received &+= packets
-        hot.pointee.receivedBytes &+= bytes
-        arrived[hot.pointee.lastPortIndex].packets &+= packets
-        arrived[hot.pointee.lastPortIndex].bytes &+= bytes
-    }
-
-    @inline(never) private func findPort(_ port: UInt32) {
+    @inline(never) func findPort(_ port: UInt32) {
         hot.pointee.lastPort = port
         hot.pointee.lastPortIndex = tables.ports.attach(port) ?? 0
     }
 
-    /// Finds the packets in the cache, in stages so that memory is fetched while other packets are worked on.
-    @inline(__always) private func lookUp(_ count: Int) {
-        let version = UInt32(truncatingIfNeeded: hot.pointee.version)
-        let heads = cache.heads
-        let hints = cache.hints
-        if !hot.pointee.hasSubtables {
-            found.update(repeating: nil, count: count)
-            return
-        }
-        for i in 0..<count where states[i].length >= 0 {
-            let key = UnsafePointer(keys + i &* 16)
-            let hint = hints[FlowCache.packetClass(key)]
-            hinted[i] = hint
-            let s = heads + Int(hint)
-            let h = s.pointee.mask.hash(key, masked: masked + i &* 16)
-            hashes[i] = h
-            weft_prefetch(s.pointee.bucket(h))
-        }
-        for i in 0..<count where states[i].length >= 0 {
-            let s = heads + Int(hinted[i])
-            let b = s.pointee.bucket(hashes[i])
-            let tags = weft_match_tags8(b, CacheSubtable.tag(hashes[i]))
-            if tags != 0 {
-                let e = s.pointee.entry(b[8 &+ tags.trailingZeroBitCount])
-                weft_prefetch(e)
-                candidates[i] = e
-            } else {
-                candidates[i] = nil
-            }
-        }
-        for i in 0..<count where states[i].length >= 0 {
-            if let e = candidates[i],
-                CacheSubtable.accepts(e, masked: masked + i &* 16, count: heads[Int(hinted[i])].mask.count),
-                UInt32(truncatingIfNeeded: e[0]) == version {
-                found[i] = e
-                weft_prefetch_write(UnsafeRawPointer(bitPattern: UInt(e[1]))!)
-            } else {
-                found[i] = nil
-            }
-        }
-    }
-
-    @inline(never) private func observe(_ packet: Int, _ program: Program) { observer?(packet, program) }
+    @inline(never) func observe(_ packet: Int, _ program: Program) { observer?(packet, program) }
 
     /// The way of every packet that the staged lookup did not serve: other subtables, confirmation of old entries, translation.
     @inline(never)
-    private func forward(_ i: Int, _ key: UnsafePointer<UInt64>) {
+    func forward(_ i: Int, _ key: UnsafePointer<UInt64>) {
         if version != tables.version { enterVersion() }
         let now = states[i].time
         let program: Program
@@ -317,7 +158,7 @@ public final class Worker {
         }
         program.count(packets: 1, bytes: UInt64(states[i].length), now: now)
         if hot.pointee.isObserved { observe(i, program) }
-        executor.run(program.ops, &states[i])
+        executor.runOutlined(program.ops, &states[i])
         if executor.hasEffects { applyEffects(now: now) }
         if !translator.frozen.isEmpty { translator.frozen = [] }
     }
@@ -331,7 +172,7 @@ public final class Worker {
             let index = step == 0 ? first : step <= first ? step - 1 : step
             let s = cache.subtables[index]
             if s.count == 0 { continue }
-            guard let e = s.find(key, hash: s.mask.hash(key)) else { continue }
+            guard let e = s.find(key, hash: s.head.pointee.hash(key)) else { continue }
             let program = Program(base: UnsafeMutablePointer(bitPattern: UInt(e[1]))!)
             if confirm(e, program, s, now: now) {
                 cache.hints[packetClass] = UInt8(index)
@@ -353,8 +194,11 @@ public final class Worker {
         if made == UInt32(truncatingIfNeeded: version) { return true }
         let age = UInt64(UInt32(truncatingIfNeeded: version) &- made)
         guard age <= UInt64(publications.count) else { return false }
-        let key = UnsafePointer(e + CacheSubtable.headerWords)
-        for publication in publications.suffix(Int(age)) where publication.affects(program, mask: s.mask, key: key) { return false }
+        let isRight = withUnsafeTemporaryAllocation(of: (mask: UInt64, value: UInt64).self, capacity: FlowKeyLayout.packetWordCount) { known in
+            s.head.pointee.describe(e, known.baseAddress!)
+            return publications.suffix(Int(age)).allSatisfy { !$0.affects(program, known: UnsafePointer(known.baseAddress!)) }
+        }
+        if !isRight { return false }
         e[0] = e[0] & ~0xffff_ffff | UInt64(UInt32(truncatingIfNeeded: version))
         confirmed &+= 1
         return true
@@ -388,7 +232,7 @@ public final class Worker {
         let index = cache.subtable(depends: translator.depends)
         let s = cache.subtables[index]
         hot.pointee.hasSubtables = true
-        s.insert(key, hash: s.mask.hash(key), program: program, version: UInt32(truncatingIfNeeded: version))
+        s.insert(key, hash: s.head.pointee.hash(key), program: program, version: UInt32(truncatingIfNeeded: version))
         cache.hints[FlowCache.packetClass(key)] = UInt8(index)
     }
 
@@ -412,7 +256,7 @@ public final class Worker {
             let program = programs.intern(translator.builder)
             program.count(packets: 1, bytes: UInt64(packet.length), now: packet.time)
             if hot.pointee.isObserved { observe(packet.index, program) }
-            executor.run(program.ops, &packet)
+            executor.runOutlined(program.ops, &packet)
         }
     }
 
@@ -429,7 +273,7 @@ public final class Worker {
     // MARK: - Versions and statistics
 
     /// Moves on to the published version. Counts go to the entries first, while those of the old version still exist.
-    private func enterVersion() {
+    func enterVersion() {
         programs.collect()
         var v: UInt64
         repeat {
