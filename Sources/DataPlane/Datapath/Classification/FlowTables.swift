@@ -49,6 +49,7 @@ public final class FlowTables: @unchecked Sendable {
     private var readers: [ReaderEpoch] = []
     private var timers = DeadlineHeap()
     private var hasPendingChanges = false
+    private var dirtyTables: Set<UInt8> = []
     /// Called before idle time-outs are judged, so that what workers counted has reached the entries.
     public var collectStatistics: () -> Void = {}
     public private(set) var entryCount = 0
@@ -164,6 +165,7 @@ public final class FlowTables: @unchecked Sendable {
         record.ordinal = nextOrdinal
         nextOrdinal &+= 1
         t.insert(record, retire: retire)
+        dirtyTables.insert(entry.table)
         entryCount += 1
         changes.note(record)
         if entry.idleTimeout != 0 || entry.hardTimeout != 0 { timers.push(deadline(of: record), record) }
@@ -266,6 +268,8 @@ public final class FlowTables: @unchecked Sendable {
     /// Makes all prepared changes visible at once and frees what no worker can reach.
     public func publish() {
         if hasPendingChanges {
+            for t in dirtyTables { table(t).settle(retire: retire) }
+            dirtyTables.removeAll(keepingCapacity: true)
             let v = nextVersion
             changes.close(version: v)
             weft_store_release_u64(shared + Self.versionWord, v)

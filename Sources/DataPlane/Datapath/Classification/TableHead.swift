@@ -1,14 +1,14 @@
 import CLinux
 import Flow
 
-/// What a worker reads of one flow table: four words of shared memory, each published by a single store.
+/// What a worker reads of one flow table: a cache line of shared memory, each word published by a single store.
 ///
 /// `linear`: `[count][entry…]` in falling priority, or null when the table is too large for it. `groups`: `[count][group…]` in falling order of
 /// highest priority. `union`: the bits that any entry looks at; a lookup depends on these and no others.
 struct TableHead: @unchecked Sendable {
     let base: UnsafeMutablePointer<UInt64>
     static let wordCount = 8
-    private enum Word { static let linear = 0, groups = 1, union = 2, conjunctive = 3 }
+    private enum Word { static let linear = 0, groups = 1, union = 2, conjunctive = 3, treeRoot = 4, hasTree = 5 }
 
     init(base: UnsafeMutablePointer<UInt64>) { self.base = base }
 
@@ -22,6 +22,14 @@ struct TableHead: @unchecked Sendable {
     @inline(__always) var conjunctiveCount: UInt64 {
         get { base[Word.conjunctive] }
         nonmutating set { base[Word.conjunctive] = newValue }
+    }
+
+    /// The root of the table's `CutTree`.
+    var treeRoot: UnsafeMutablePointer<UInt64> { base + Word.treeRoot }
+    /// Whether lookups begin with the tree; `groups` then holds the rest.
+    @inline(__always) var hasTree: Bool {
+        get { weft_load_acquire_u64(base + Word.hasTree) != 0 }
+        nonmutating set { weft_store_release_u64(base + Word.hasTree, newValue ? 1 : 0) }
     }
 
     private func exchange(_ word: Int, _ new: UnsafeMutablePointer<UInt64>?) -> UnsafeMutableRawPointer? {
@@ -49,20 +57,24 @@ struct TableHead: @unchecked Sendable {
             }
             return nil
         }
-        return lookupGroups(key, version: version)
+        return lookupLarge(key, version: version)
     }
 
     @inline(never)
-    private func lookupGroups(_ key: UnsafePointer<UInt64>, version: UInt64) -> EntryRecord? {
-        guard let list = groups else { return nil }
-        let n = Int(truncatingIfNeeded: list[0])
+    private func lookupLarge(_ key: UnsafePointer<UInt64>, version: UInt64) -> EntryRecord? {
         var best: EntryRecord?
         var floor = 0
+        if hasTree {
+            best = CutTree.lookup(weft_load_acquire_u64(base + Word.treeRoot), key, version: version)
+            if let best { floor = Int(best.priority) }
+        }
+        guard let list = groups else { return best }
+        let n = Int(truncatingIfNeeded: list[0])
         var i = 1
         while i <= n {
             let group = TupleGroup(base: UnsafeMutablePointer(bitPattern: UInt(list[i]))!)
             let top = Int(group.maxPriority)
-            if let found = best, top < floor || (top == floor && top < Int(found.priority)) { break }
+            if best != nil, top < floor { break }
             if let entry = group.best(key, version: version, floor: floor) {
                 if best == nil || entry.priority > best!.priority || (entry.priority == best!.priority && entry.ordinal < best!.ordinal) {
                     best = entry

@@ -1,0 +1,288 @@
+import CLinux
+import Flow
+
+/// A decision tree over the bits of the key, for tables whose entries have many different masks.
+///
+/// **Basic design.** An inner node looks at up to eight neighbouring bits of one word and has a child for each of their values; a leaf is a short list
+/// of entries in falling priority. A lookup walks to one leaf and compares its entries: its cost depends on the depth and the leaf size, not on how many masks
+/// there are (tuple space search pays for each mask).
+///
+/// **Invariant.** Every entry of the tree stands in each leaf that some packet it accepts can reach. An entry that leaves bits of a cut open
+/// therefore stands in several leaves; one that would stand in more than `spreadLimit` is refused and stays in the tuple groups. A leaf may hold
+/// more entries than needed, never fewer.
+///
+/// **Optimisations.** A leaf item carries one masked word of its entry, so that most entries that don't match are passed over without touching their
+/// memory. The cut at a node is the one that leaves the fewest entries to compare for the entries' own values, weighed against copies.
+///
+/// **Changes** replace whole leaves, published by one store; the old leaf goes to `retire`. Changes don't re-cut inner nodes; a leaf that outgrows
+/// `leafLimit` is cut itself. One writer, readers without locks. Limits: depth 24; copies as said.
+final class CutTree {
+    /// Entries in a leaf before it is cut, when a cut helps.
+    static let leafLimit = 4
+    /// Leaves that one entry may stand in.
+    static let spreadLimit = 256
+    static let depthLimit = 24
+    /// Words of a leaf item: entry, word index, mask, value.
+    private static let itemWords = 4
+
+    /// Node reference: zero is an empty leaf, bit 0 set marks a leaf.
+    private let root: UnsafeMutablePointer<UInt64>
+    private(set) var byteCount = 0
+
+    /// - Parameter root: the shared word that readers start from; stays the caller's.
+    init(root: UnsafeMutablePointer<UInt64>) { self.root = root }
+
+    // Inner node: [word | shift << 8 | width << 16][child…]. Leaf: [count][item…].
+
+    /// The visible entry of highest priority in the tree that accepts the key.
+    @inline(__always)
+    static func lookup(_ root: UInt64, _ key: UnsafePointer<UInt64>, version: UInt64) -> EntryRecord? {
+        var reference = root
+        while reference & 1 == 0 {
+            if reference == 0 { return nil }
+            let node = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference)).unsafelyUnwrapped
+            let shape = node[0]
+            let bits = key[Int(truncatingIfNeeded: shape & 0xff)] >> (shape >> 8 & 0xff)
+            let index = Int(truncatingIfNeeded: bits & ((1 << (shape >> 16)) &- 1))
+            reference = weft_load_acquire_u64(node + 1 + index)
+        }
+        let leaf = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference & ~1)).unsafelyUnwrapped
+        let n = Int(truncatingIfNeeded: leaf[0])
+        var item = leaf + 1
+        var i = 0
+        while i < n {
+            if key[Int(truncatingIfNeeded: item[1])] & item[2] == item[3] {
+                let entry = EntryRecord(word: item[0]).unsafelyUnwrapped
+                if entry.accepts(key), entry.isVisible(at: version) { return entry }
+            }
+            item += itemWords
+            i &+= 1
+        }
+        return nil
+    }
+
+    // MARK: - Changes
+
+    /// Builds the tree anew from these entries; returns those that it refused.
+    func build(_ entries: [EntryRecord], retire: (UnsafeMutableRawPointer) -> Void) -> [EntryRecord] {
+        let old = root.pointee
+        let sorted = entries.sorted { ($1.priority, $0.ordinal) < ($0.priority, $1.ordinal) }
+        // What leaves nearly everything open would stand everywhere.
+        var narrow: [EntryRecord] = []
+        var refused: [EntryRecord] = []
+        for e in sorted { if Self.isNarrow(e) { narrow.append(e) } else { refused.append(e) } }
+        byteCount = 0
+        let fresh = makeNode(narrow, depth: 0)
+        weft_store_release_u64(root, fresh)
+        free(old, retire)
+        return refused
+    }
+
+    /// Whether an entry asks for enough to be worth a place in leaves: more than the kind of packet.
+    static func isNarrow(_ e: EntryRecord) -> Bool {
+        var bits = 0
+        for i in 0..<e.mask.count where e.mask.index(i) != FlowKeyLayout.ethDstType || e.mask.mask(i) != 0xffff {
+            let kind: UInt64 = e.mask.index(i) == FlowKeyLayout.transport ? ~0xff00_00ff : .max
+            bits += (e.mask.mask(i) & kind).nonzeroBitCount
+        }
+        return bits >= 8
+    }
+
+    /// Adds an entry; false when it would stand in too many leaves, and then nothing is changed.
+    func insert(_ entry: EntryRecord, retire: (UnsafeMutableRawPointer) -> Void) -> Bool {
+        guard Self.isNarrow(entry) else { return false }
+        var slots: [(slot: UnsafeMutablePointer<UInt64>, depth: Int)] = []
+        guard collect(root, entry, 0, &slots) else { return false }
+        for (slot, depth) in slots {
+            var entries = Self.entries(slot.pointee)
+            let at = entries.firstIndex { ($0.priority, entry.ordinal) < (entry.priority, $0.ordinal) } ?? entries.count
+            entries.insert(entry, at: at)
+            let old = slot.pointee
+            weft_store_release_u64(slot, makeNode(entries, depth: depth))
+            free(old, retire)
+        }
+        return true
+    }
+
+    /// Takes an entry out of every leaf that it stands in; false when it was in none.
+    func remove(_ entry: EntryRecord, retire: (UnsafeMutableRawPointer) -> Void) -> Bool {
+        var slots: [(slot: UnsafeMutablePointer<UInt64>, depth: Int)] = []
+        _ = collect(root, entry, 0, &slots, limit: .max)
+        var found = false
+        for (slot, _) in slots {
+            let entries = Self.entries(slot.pointee)
+            let kept = entries.filter { $0 != entry }
+            if kept.count == entries.count { continue }
+            found = true
+            let old = slot.pointee
+            weft_store_release_u64(slot, kept.isEmpty ? 0 : makeLeaf(kept))
+            free(old, retire)
+        }
+        return found
+    }
+
+    /// Frees everything at once; no reader may be left.
+    func deallocate() {
+        free(root.pointee) { $0.deallocate() }
+        root.pointee = 0
+    }
+
+    /// The places of all leaves that packets of `entry` can reach; false when there are more than `limit`.
+    private func collect(
+        _ slot: UnsafeMutablePointer<UInt64>, _ entry: EntryRecord, _ depth: Int, _ out: inout [(slot: UnsafeMutablePointer<UInt64>, depth: Int)],
+        limit: Int = CutTree.spreadLimit
+    ) -> Bool {
+        let reference = slot.pointee
+        if reference == 0 || reference & 1 == 1 {
+            out.append((slot, depth))
+            return out.count <= limit
+        }
+        let node = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference))!
+        let cut = Cut(shape: node[0])
+        let (mask, value) = cut.bits(of: entry)
+        for i in 0..<cut.count where (UInt64(i) ^ value) & mask == 0 {
+            if !collect(node + 1 + i, entry, depth + 1, &out, limit: limit) { return false }
+        }
+        return true
+    }
+
+    // MARK: - Nodes
+
+    /// Which bits a node looks at.
+    private struct Cut {
+        var word: Int
+        var shift: Int
+        var width: Int
+        init(word: Int, shift: Int, width: Int) {
+            self.word = word
+            self.shift = shift
+            self.width = width
+        }
+        init(shape: UInt64) { self.init(word: Int(shape & 0xff), shift: Int(shape >> 8 & 0xff), width: Int(shape >> 16)) }
+        var shape: UInt64 { UInt64(word) | UInt64(shift) << 8 | UInt64(width) << 16 }
+        var count: Int { 1 << width }
+
+        /// What an entry asks of these bits.
+        func bits(of e: EntryRecord) -> (mask: UInt64, value: UInt64) {
+            let m = e.mask
+            for i in 0..<m.count where m.index(i) == word {
+                let all = (UInt64(1) << UInt64(width)) - 1
+                return (m.mask(i) >> UInt64(shift) & all, e.values[i] >> UInt64(shift) & all)
+            }
+            return (0, 0)
+        }
+    }
+
+    private func makeNode(_ entries: [EntryRecord], depth: Int) -> UInt64 {
+        if entries.isEmpty { return 0 }
+        guard entries.count > Self.leafLimit, depth < Self.depthLimit, let cut = bestCut(entries) else { return makeLeaf(entries) }
+        var children = [[EntryRecord]](repeating: [], count: cut.count)
+        for e in entries {
+            let (mask, value) = cut.bits(of: e)
+            if mask == UInt64(cut.count - 1) {
+                children[Int(value)].append(e)
+            } else {
+                for i in 0..<cut.count where (UInt64(i) ^ value) & mask == 0 { children[i].append(e) }
+            }
+        }
+        let node = UnsafeMutablePointer<UInt64>.allocate(capacity: 1 + cut.count)
+        byteCount += (1 + cut.count) * 8
+        node[0] = cut.shape
+        for i in 0..<cut.count { node[1 + i] = makeNode(children[i], depth: depth + 1) }
+        return UInt64(UInt(bitPattern: node))
+    }
+
+    /// The cut with the least expected work, or nil when none separates the entries well enough for the copies it makes.
+    private func bestCut(_ entries: [EntryRecord]) -> Cut? {
+        // Bits that some entry asks for, by word.
+        var asked = [UInt64](repeating: 0, count: FlowKeyLayout.wordCount)
+        for e in entries { for i in 0..<e.mask.count { asked[e.mask.index(i)] |= e.mask.mask(i) } }
+        let n = Double(entries.count)
+        // Large sets are judged by a sample.
+        let step = Swift.max(1, entries.count / 2048)
+        var best: (cut: Cut, score: Double)?
+        let wide = entries.count > 256 ? 8 : entries.count > 32 ? 6 : 4
+        for word in 0..<FlowKeyLayout.wordCount where asked[word] != 0 {
+            var shift = 63
+            while shift >= 0 {
+                // A window that begins, from the left, with a bit that is asked for.
+                guard asked[word] >> UInt64(shift) & 1 == 1 else {
+                    shift -= 1
+                    continue
+                }
+                let width = Swift.min(wide, shift + 1)
+                let cut = Cut(word: word, shift: shift + 1 - width, width: width)
+                shift -= Swift.max(1, width / 2)
+                var counts = [Int](repeating: 0, count: cut.count)
+                var open = 0
+                var copies = 0
+                var i = 0
+                var sampled = 0
+                while i < entries.count {
+                    let (mask, value) = cut.bits(of: entries[i])
+                    sampled += 1
+                    if mask == 0 {
+                        open += 1
+                        copies += cut.count
+                    } else if mask == UInt64(cut.count - 1) {
+                        counts[Int(value)] += 1
+                        copies += 1
+                    } else {
+                        for k in 0..<cut.count where (UInt64(k) ^ value) & mask == 0 {
+                            counts[k] += 1
+                            copies += 1
+                        }
+                    }
+                    i += step
+                }
+                // A packet like one of the entries meets, at its child, so many of the others.
+                var sum = 0.0
+                for c in counts { sum += Double(c) * Double(c + open) }
+                let closed = Double(counts.reduce(0, +))
+                let met = (closed > 0 ? sum / closed : Double(sampled)) * Double(step)
+                let growth = Double(copies) / Double(sampled)
+                // Copies cost memory and builds; a node's empty children cost nothing to speak of.
+                let score = met / n + growth / 64
+                if met < n * 0.8, growth < 24, best == nil || score < best!.score { best = (cut, score) }
+            }
+        }
+        return best?.cut
+    }
+
+    private func makeLeaf(_ entries: [EntryRecord]) -> UInt64 {
+        let leaf = UnsafeMutablePointer<UInt64>.allocate(capacity: 1 + entries.count * Self.itemWords)
+        byteCount += (1 + entries.count * Self.itemWords) * 8
+        leaf[0] = UInt64(entries.count)
+        for (k, e) in entries.enumerated() {
+            // The word that asks for most, the kind of packet aside, tells most entries apart.
+            var chosen = 0
+            var most = -1
+            for i in 0..<e.mask.count {
+                let bits = e.mask.mask(i).nonzeroBitCount - (e.mask.index(i) == FlowKeyLayout.ethDstType ? 16 : 0)
+                if bits > most { (chosen, most) = (i, bits) }
+            }
+            let item = leaf + 1 + k * Self.itemWords
+            item[0] = e.word
+            item[1] = e.mask.count == 0 ? 0 : UInt64(e.mask.index(chosen))
+            item[2] = e.mask.count == 0 ? 0 : e.mask.mask(chosen)
+            item[3] = e.mask.count == 0 ? 0 : e.values[chosen]
+        }
+        return UInt64(UInt(bitPattern: leaf)) | 1
+    }
+
+    private static func entries(_ reference: UInt64) -> [EntryRecord] {
+        guard reference & 1 == 1 else { return [] }
+        let leaf = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference & ~1))!
+        return (0..<Int(leaf[0])).map { EntryRecord(word: leaf[1 + $0 * itemWords])! }
+    }
+
+    private func free(_ reference: UInt64, _ retire: (UnsafeMutableRawPointer) -> Void) {
+        if reference == 0 { return }
+        let node = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference & ~1))!
+        if reference & 1 == 0 {
+            let count = Cut(shape: node[0]).count
+            for i in 0..<count { free(node[1 + i], retire) }
+        }
+        retire(UnsafeMutableRawPointer(node))
+    }
+}
