@@ -25,10 +25,14 @@ final class FlowCache {
     let hints: UnsafeMutablePointer<UInt8>
     static let hintCount = 4096
     let entryLimit: Int
+    /// The mask last asked for, and its subtable.
+    private let lastDepends: UnsafeMutablePointer<UInt64>
+    private var lastSubtable = -1
     private(set) var flushes: UInt64 = 0
 
     init(entryLimit: Int) {
         self.entryLimit = entryLimit
+        lastDepends = .allocate(capacity: FlowKeyLayout.packetWordCount)
         heads = .allocate(capacity: Self.subtableLimit)
         hints = .allocate(capacity: Self.hintCount)
         hints.initialize(repeating: 0, count: Self.hintCount)
@@ -37,6 +41,7 @@ final class FlowCache {
     deinit {
         subtables = []
         heads.deallocate()
+        lastDepends.deallocate()
         hints.deallocate()
     }
 
@@ -49,6 +54,18 @@ final class FlowCache {
 
     /// The subtable for a dependency mask, made when there is none.
     func subtable(depends: UnsafePointer<UInt64>) -> Int {
+        if lastSubtable >= 0 {
+            var difference: UInt64 = 0
+            for w in 0..<FlowKeyLayout.packetWordCount { difference |= depends[w] ^ lastDepends[w] }
+            if difference == 0 { return lastSubtable }
+        }
+        let index = searchSubtable(depends: depends)
+        lastSubtable = index
+        lastDepends.update(from: depends, count: FlowKeyLayout.packetWordCount)
+        return index
+    }
+
+    private func searchSubtable(depends: UnsafePointer<UInt64>) -> Int {
         outer: for (i, s) in subtables.enumerated() {
             var j = 0
             for w in 0..<FlowKeyLayout.packetWordCount {
@@ -73,6 +90,7 @@ final class FlowCache {
     func removeAll() {
         for s in subtables { s.removeAll() }
         subtables = []
+        lastSubtable = -1
         hints.update(repeating: 0, count: Self.hintCount)
         flushes += 1
     }

@@ -9,7 +9,8 @@ import Flow
 ///
 /// **Invariant.** Every entry of the tree stands in each leaf that some packet it accepts can reach. An entry that leaves bits of a cut open
 /// therefore stands in several leaves; one that would stand in more than `spreadLimit` is refused and stays in the tuple groups. A leaf may hold
-/// more entries than needed, never fewer.
+/// more entries than needed, never fewer. So equal subtrees are kept once, and counted: a change through one place of a shared node may show up at
+/// its other places, where it does no harm.
 ///
 /// **Optimisations.** A leaf item carries one masked word of its entry, so that most entries that don't match are passed over without touching their
 /// memory. The cut at a node is the one that leaves the fewest entries to compare for the entries' own values, weighed against copies.
@@ -32,7 +33,7 @@ final class CutTree {
     /// - Parameter root: the shared word that readers start from; stays the caller's.
     init(root: UnsafeMutablePointer<UInt64>) { self.root = root }
 
-    // Inner node: [word | shift << 8 | width << 16][child…]. Leaf: [count][item…].
+    // Inner node: [word 8 | shift 8 | width 16 | references 32][child…]. Leaf: [count 32 | references 32][item…].
 
     /// The visible entry of highest priority in the tree that accepts the key.
     @inline(__always)
@@ -42,12 +43,12 @@ final class CutTree {
             if reference == 0 { return nil }
             let node = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference)).unsafelyUnwrapped
             let shape = node[0]
-            let bits = key[Int(truncatingIfNeeded: shape & 0xff)] >> (shape >> 8 & 0xff)
-            let index = Int(truncatingIfNeeded: bits & ((1 << (shape >> 16)) &- 1))
+            let bits = key[Int(truncatingIfNeeded: shape & 0xff)] &>> (shape >> 8 & 0xff)
+            let index = Int(truncatingIfNeeded: bits & ((1 &<< (shape >> 16 & 0xffff)) &- 1))
             reference = weft_load_acquire_u64(node + 1 + index)
         }
         let leaf = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference & ~1)).unsafelyUnwrapped
-        let n = Int(truncatingIfNeeded: leaf[0])
+        let n = Int(truncatingIfNeeded: leaf[0] & 0xffff_ffff)
         var item = leaf + 1
         var i = 0
         while i < n {
@@ -95,6 +96,8 @@ final class CutTree {
         guard collect(root, entry, 0, &slots) else { return false }
         for (slot, depth) in slots {
             var entries = Self.entries(slot.pointee)
+            // A shared leaf is reached by several ways.
+            if entries.contains(entry) { continue }
             let at = entries.firstIndex { ($0.priority, entry.ordinal) < (entry.priority, $0.ordinal) } ?? entries.count
             entries.insert(entry, at: at)
             let old = slot.pointee
@@ -158,7 +161,7 @@ final class CutTree {
             self.shift = shift
             self.width = width
         }
-        init(shape: UInt64) { self.init(word: Int(shape & 0xff), shift: Int(shape >> 8 & 0xff), width: Int(shape >> 16)) }
+        init(shape: UInt64) { self.init(word: Int(shape & 0xff), shift: Int(shape >> 8 & 0xff), width: Int(shape >> 16 & 0xffff)) }
         var shape: UInt64 { UInt64(word) | UInt64(shift) << 8 | UInt64(width) << 16 }
         var count: Int { 1 << width }
 
@@ -187,8 +190,18 @@ final class CutTree {
         }
         let node = UnsafeMutablePointer<UInt64>.allocate(capacity: 1 + cut.count)
         byteCount += (1 + cut.count) * 8
-        node[0] = cut.shape
-        for i in 0..<cut.count { node[1 + i] = makeNode(children[i], depth: depth + 1) }
+        node.initialize(repeating: 0, count: 1 + cut.count)
+        node[0] = cut.shape | 1 << 32
+        var made: [[EntryRecord]: UInt64] = [:]
+        for i in 0..<cut.count where !children[i].isEmpty {
+            if let twin = made[children[i]] {
+                Self.retain(twin)
+                node[1 + i] = twin
+            } else {
+                node[1 + i] = makeNode(children[i], depth: depth + 1)
+                made[children[i]] = node[1 + i]
+            }
+        }
         return UInt64(UInt(bitPattern: node))
     }
 
@@ -252,7 +265,7 @@ final class CutTree {
     private func makeLeaf(_ entries: [EntryRecord]) -> UInt64 {
         let leaf = UnsafeMutablePointer<UInt64>.allocate(capacity: 1 + entries.count * Self.itemWords)
         byteCount += (1 + entries.count * Self.itemWords) * 8
-        leaf[0] = UInt64(entries.count)
+        leaf[0] = UInt64(entries.count) | 1 << 32
         for (k, e) in entries.enumerated() {
             // The word that asks for most, the kind of packet aside, tells most entries apart.
             var chosen = 0
@@ -273,12 +286,17 @@ final class CutTree {
     private static func entries(_ reference: UInt64) -> [EntryRecord] {
         guard reference & 1 == 1 else { return [] }
         let leaf = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference & ~1))!
-        return (0..<Int(leaf[0])).map { EntryRecord(word: leaf[1 + $0 * itemWords])! }
+        return (0..<Int(leaf[0] & 0xffff_ffff)).map { EntryRecord(word: leaf[1 + $0 * itemWords])! }
     }
 
+    private static func retain(_ reference: UInt64) { UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference & ~1))![0] += 1 << 32 }
+
+    /// Gives up one reference to a subtree.
     private func free(_ reference: UInt64, _ retire: (UnsafeMutableRawPointer) -> Void) {
         if reference == 0 { return }
         let node = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference & ~1))!
+        node[0] -= 1 << 32
+        if node[0] >> 32 != 0 { return }
         if reference & 1 == 0 {
             let count = Cut(shape: node[0]).count
             for i in 0..<count { free(node[1 + i], retire) }

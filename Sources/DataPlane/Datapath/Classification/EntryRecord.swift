@@ -5,7 +5,7 @@ import Flow
 ///
 /// Written by the owner of the tables before it is published; afterwards only the counters, `modified`, `removedAt` and the time-outs
 /// change, each a single aligned word. It is freed by the owner after every worker has passed the version that removed it.
-struct EntryRecord: Equatable, @unchecked Sendable {
+struct EntryRecord: Hashable, @unchecked Sendable {
     let base: UnsafeMutableRawPointer
 
     enum Flag {

@@ -46,7 +46,7 @@ extension Translator {
     }
 
     private func send(to port: UInt32, maxLength: UInt32? = nil) {
-        guard let index = tables.ports.index(of: port) else {
+        guard let index = portIndex(port) else {
             note(.noSuchPort)
             return
         }
@@ -65,6 +65,15 @@ extension Translator {
             builder.append(ProgramOp.header(.output, c: UInt32(index)))
         }
         trace?.note(.output(port))
+    }
+
+    /// Ports are never taken away, so an index once known stays right.
+    private func portIndex(_ port: UInt32) -> Int? {
+        let known = knownPorts + Int(port) % Self.knownPortCount
+        if known.pointee.number == port, port != 0 { return Int(known.pointee.index) }
+        guard let index = tables.ports.index(of: port) else { return nil }
+        known.pointee = (port, UInt32(index))
+        return index
     }
 
     func toController(maxLength: UInt32) {

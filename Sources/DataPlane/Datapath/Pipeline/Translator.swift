@@ -70,6 +70,9 @@ final class Translator {
     var cookieOfEntry: UInt64 { currentEntry?.cookie ?? 0 }
     /// Present while a trace is made.
     var trace: TraceLog?
+    /// Dense indices of ports lately sent to, by the low bits of their number.
+    let knownPorts: UnsafeMutablePointer<(number: UInt32, index: UInt32)>
+    static let knownPortCount = 64
     private var actionSetRecords: [[Action]: ActionRecord] = [:]
     static let actionSetRecordLimit = 4096
 
@@ -84,13 +87,16 @@ final class Translator {
         depends = .allocate(capacity: n)
         written = .allocate(capacity: n)
         pending = .allocate(capacity: FlowKeyLayout.packetWordCount)
+        knownPorts = .allocate(capacity: Self.knownPortCount)
+        knownPorts.initialize(repeating: (0, 0), count: Self.knownPortCount)
         key.initialize(repeating: 0, count: n)
         depends.initialize(repeating: 0, count: n)
-        written.initialize(repeating: 0, count: n)
+        written.initialize(repeating: .max, count: n)
         pending.initialize(repeating: 0, count: FlowKeyLayout.packetWordCount)
     }
 
     deinit {
+        knownPorts.deallocate()
         key.deallocate()
         depends.deallocate()
         written.deallocate()
@@ -145,17 +151,19 @@ final class Translator {
         let packetWords = FlowKeyLayout.packetWordCount
         let type = packetKey[FlowKeyLayout.ethDstType] & 0xffff
         let significant = FrameParser.significantWords(etherType: type)
-        for w in 0..<packetWords {
-            key[w] = significant >> UInt64(w) & 1 != 0 ? packetKey[w] : 0
-            depends[w] = 0
-            written[w] = 0
-            pending[w] = 0
+        if significant == FrameParser.significantWords(etherType: FrameParser.EtherType.ipv4) {
+            for w in 0..<5 { key[w] = packetKey[w] }
+            for w in 5..<packetWords { key[w] = 0 }
+            key[FlowKeyLayout.arpSHA] = packetKey[FlowKeyLayout.arpSHA]
+            key[FlowKeyLayout.ndReserved] = packetKey[FlowKeyLayout.ndReserved]
+        } else {
+            for w in 0..<packetWords { key[w] = significant >> UInt64(w) & 1 != 0 ? packetKey[w] : 0 }
         }
-        for w in packetWords..<FlowKeyLayout.wordCount {
-            key[w] = 0
-            depends[w] = 0
-            written[w] = .max
-        }
+        (key + packetWords).update(repeating: 0, count: FlowKeyLayout.wordCount - packetWords)
+        // `written` of metadata stays all ones, so nothing of it is ever depended on.
+        depends.update(repeating: 0, count: packetWords)
+        written.update(repeating: 0, count: packetWords)
+        pending.update(repeating: 0, count: packetWords)
         key[FlowKeyLayout.conjunctionActset] = UInt64(ReservedPort.unset)
         length = Int(key[FlowKeyLayout.ndReserved] & 0xffff_ffff)
         // Port, protocol and fragment class decide which headers there are; the cache finds its way by them too.
@@ -201,7 +209,7 @@ final class Translator {
         fuse()
         // Words that this EtherType leaves unparsed are zero in every such packet: nothing can depend on them.
         let significant = FrameParser.significantWords(etherType: originalEtherType)
-        for w in 0..<FlowKeyLayout.packetWordCount where significant >> UInt64(w) & 1 == 0 { depends[w] = 0 }
+        for w in 0..<FlowKeyLayout.packetWordCount { depends[w] &= 0 &- (significant >> UInt64(w) & 1) }
     }
 
     /// Makes the common endings shorter to run.
