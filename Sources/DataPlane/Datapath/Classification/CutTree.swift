@@ -29,11 +29,21 @@ final class CutTree {
     /// Node reference: zero is an empty leaf, bit 0 set marks a leaf.
     private let root: UnsafeMutablePointer<UInt64>
     private(set) var byteCount = 0
+    /// Entries that found no room in a leaf while building; they are refused.
+    private var overflow: [EntryRecord] = []
 
     /// - Parameter root: the shared word that readers start from; stays the caller's.
     init(root: UnsafeMutablePointer<UInt64>) { self.root = root }
 
-    // Inner node: [word 8 | shift 8 | width 16 | references 32][child…]. Leaf: [count 32 | references 32][item…].
+    // A reference holds what a lookup needs before it follows it, so that each level costs one dependent load:
+    // inner node: pointer | word << 48 | shift << 54 | width << 60; leaf: pointer | 1 | count << 48.
+    // An inner node is [references][child…], a leaf [references][item…].
+    private static let pointerMask: UInt64 = 0xffff_ffff_fffe
+    @inline(__always) private static func pointer(_ reference: UInt64) -> UnsafeMutablePointer<UInt64> {
+        UnsafeMutablePointer(bitPattern: UInt(reference & pointerMask)).unsafelyUnwrapped
+    }
+    /// Longest leaf.
+    private static let leafCapacity = 0xffff
 
     /// The visible entry of highest priority in the tree that accepts the key.
     @inline(__always)
@@ -41,15 +51,12 @@ final class CutTree {
         var reference = root
         while reference & 1 == 0 {
             if reference == 0 { return nil }
-            let node = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference)).unsafelyUnwrapped
-            let shape = node[0]
-            let bits = key[Int(truncatingIfNeeded: shape & 0xff)] &>> (shape >> 8 & 0xff)
-            let index = Int(truncatingIfNeeded: bits & ((1 &<< (shape >> 16 & 0xffff)) &- 1))
-            reference = weft_load_acquire_u64(node + 1 + index)
+            let bits = key[Int(truncatingIfNeeded: reference >> 48 & 0x3f)] &>> (reference >> 54 & 0x3f)
+            let index = Int(truncatingIfNeeded: bits & ((1 &<< (reference >> 60)) &- 1))
+            reference = weft_load_acquire_u64(pointer(reference) + 1 + index)
         }
-        let leaf = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference & ~1)).unsafelyUnwrapped
-        let n = Int(truncatingIfNeeded: leaf[0] & 0xffff_ffff)
-        var item = leaf + 1
+        let n = Int(truncatingIfNeeded: reference >> 48)
+        var item = pointer(reference) + 1
         var i = 0
         while i < n {
             if key[Int(truncatingIfNeeded: item[1])] & item[2] == item[3] {
@@ -73,7 +80,10 @@ final class CutTree {
         var refused: [EntryRecord] = []
         for e in sorted { if Self.isNarrow(e) { narrow.append(e) } else { refused.append(e) } }
         byteCount = 0
+        overflow = []
         let fresh = makeNode(narrow, depth: 0)
+        refused += Set(overflow).sorted { $0.ordinal < $1.ordinal }
+        overflow = []
         weft_store_release_u64(root, fresh)
         free(old, retire)
         return refused
@@ -93,7 +103,7 @@ final class CutTree {
     func insert(_ entry: EntryRecord, retire: (UnsafeMutableRawPointer) -> Void) -> Bool {
         guard Self.isNarrow(entry) else { return false }
         var slots: [(slot: UnsafeMutablePointer<UInt64>, depth: Int)] = []
-        guard collect(root, entry, 0, &slots) else { return false }
+        guard collect(root, entry, 0, &slots), slots.allSatisfy({ $0.slot.pointee >> 48 < Self.leafCapacity }) else { return false }
         for (slot, depth) in slots {
             var entries = Self.entries(slot.pointee)
             // A shared leaf is reached by several ways.
@@ -107,21 +117,18 @@ final class CutTree {
         return true
     }
 
-    /// Takes an entry out of every leaf that it stands in; false when it was in none.
-    func remove(_ entry: EntryRecord, retire: (UnsafeMutableRawPointer) -> Void) -> Bool {
+    /// Takes an entry out of every leaf that it stands in.
+    func remove(_ entry: EntryRecord, retire: (UnsafeMutableRawPointer) -> Void) {
         var slots: [(slot: UnsafeMutablePointer<UInt64>, depth: Int)] = []
         _ = collect(root, entry, 0, &slots, limit: .max)
-        var found = false
         for (slot, _) in slots {
             let entries = Self.entries(slot.pointee)
             let kept = entries.filter { $0 != entry }
             if kept.count == entries.count { continue }
-            found = true
             let old = slot.pointee
             weft_store_release_u64(slot, kept.isEmpty ? 0 : makeLeaf(kept))
             free(old, retire)
         }
-        return found
     }
 
     /// Frees everything at once; no reader may be left.
@@ -140,8 +147,8 @@ final class CutTree {
             out.append((slot, depth))
             return out.count <= limit
         }
-        let node = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference))!
-        let cut = Cut(shape: node[0])
+        let node = Self.pointer(reference)
+        let cut = Cut(reference)
         let (mask, value) = cut.bits(of: entry)
         for i in 0..<cut.count where (UInt64(i) ^ value) & mask == 0 {
             if !collect(node + 1 + i, entry, depth + 1, &out, limit: limit) { return false }
@@ -161,8 +168,12 @@ final class CutTree {
             self.shift = shift
             self.width = width
         }
-        init(shape: UInt64) { self.init(word: Int(shape & 0xff), shift: Int(shape >> 8 & 0xff), width: Int(shape >> 16 & 0xffff)) }
-        var shape: UInt64 { UInt64(word) | UInt64(shift) << 8 | UInt64(width) << 16 }
+        init(_ reference: UInt64) {
+            self.init(word: Int(reference >> 48 & 0x3f), shift: Int(reference >> 54 & 0x3f), width: Int(reference >> 60))
+        }
+        func reference(_ node: UnsafeMutablePointer<UInt64>) -> UInt64 {
+            UInt64(UInt(bitPattern: node)) | UInt64(word) << 48 | UInt64(shift) << 54 | UInt64(width) << 60
+        }
         var count: Int { 1 << width }
 
         /// What an entry asks of these bits.
@@ -191,7 +202,7 @@ final class CutTree {
         let node = UnsafeMutablePointer<UInt64>.allocate(capacity: 1 + cut.count)
         byteCount += (1 + cut.count) * 8
         node.initialize(repeating: 0, count: 1 + cut.count)
-        node[0] = cut.shape | 1 << 32
+        node[0] = 1
         var made: [[EntryRecord]: UInt64] = [:]
         for i in 0..<cut.count where !children[i].isEmpty {
             if let twin = made[children[i]] {
@@ -202,7 +213,7 @@ final class CutTree {
                 made[children[i]] = node[1 + i]
             }
         }
-        return UInt64(UInt(bitPattern: node))
+        return cut.reference(node)
     }
 
     /// The cut with the least expected work, or nil when none separates the entries well enough for the copies it makes.
@@ -262,10 +273,12 @@ final class CutTree {
         return best?.cut
     }
 
-    private func makeLeaf(_ entries: [EntryRecord]) -> UInt64 {
+    private func makeLeaf(_ all: [EntryRecord]) -> UInt64 {
+        let entries = all.prefix(Self.leafCapacity)
+        overflow += all.dropFirst(Self.leafCapacity)
         let leaf = UnsafeMutablePointer<UInt64>.allocate(capacity: 1 + entries.count * Self.itemWords)
         byteCount += (1 + entries.count * Self.itemWords) * 8
-        leaf[0] = UInt64(entries.count) | 1 << 32
+        leaf[0] = 1
         for (k, e) in entries.enumerated() {
             // The word that asks for most, the kind of packet aside, tells most entries apart.
             var chosen = 0
@@ -280,25 +293,25 @@ final class CutTree {
             item[2] = e.mask.count == 0 ? 0 : e.mask.mask(chosen)
             item[3] = e.mask.count == 0 ? 0 : e.values[chosen]
         }
-        return UInt64(UInt(bitPattern: leaf)) | 1
+        return UInt64(UInt(bitPattern: leaf)) | 1 | UInt64(entries.count) << 48
     }
 
     private static func entries(_ reference: UInt64) -> [EntryRecord] {
         guard reference & 1 == 1 else { return [] }
-        let leaf = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference & ~1))!
-        return (0..<Int(leaf[0] & 0xffff_ffff)).map { EntryRecord(word: leaf[1 + $0 * itemWords])! }
+        let leaf = pointer(reference)
+        return (0..<Int(reference >> 48)).map { EntryRecord(word: leaf[1 + $0 * itemWords])! }
     }
 
-    private static func retain(_ reference: UInt64) { UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference & ~1))![0] += 1 << 32 }
+    private static func retain(_ reference: UInt64) { pointer(reference)[0] += 1 }
 
     /// Gives up one reference to a subtree.
     private func free(_ reference: UInt64, _ retire: (UnsafeMutableRawPointer) -> Void) {
         if reference == 0 { return }
-        let node = UnsafeMutablePointer<UInt64>(bitPattern: UInt(reference & ~1))!
-        node[0] -= 1 << 32
-        if node[0] >> 32 != 0 { return }
+        let node = Self.pointer(reference)
+        node[0] -= 1
+        if node[0] != 0 { return }
         if reference & 1 == 0 {
-            let count = Cut(shape: node[0]).count
+            let count = Cut(reference).count
             for i in 0..<count { free(node[1 + i], retire) }
         }
         retire(UnsafeMutableRawPointer(node))

@@ -79,8 +79,9 @@ final class FlowTable {
         linearIsStale = true
         if let tree {
             changesSinceBuild += 1
-            if !tall.contains(entry.mask.base), !tree.remove(entry, retire: retire), let g = wide.first(where: { $0.mask == entry.mask }) {
-                g.remove(entry, hash: g.hash(of: entry))
+            if !tall.contains(entry.mask.base) {
+                tree.remove(entry, retire: retire)
+                if let g = wide.first(where: { $0.mask == entry.mask }) { g.remove(entry, hash: g.hash(of: entry)) }
             }
         }
         if group.count == 0 { removeGroup(group, retire: retire) }
