@@ -91,6 +91,8 @@ final class CacheSubtable {
     /// Entries at most.
     let limit: Int
     private var victim: UInt32 = 0
+    /// Whether a larger mask has taken over; the table is then empty for good.
+    var isSuperseded = false
 
     /// - Parameter head: where to keep what lookups read; stays the caller's.
     init(mask: MaskRecord, limit: Int, head: UnsafeMutablePointer<Head>) {

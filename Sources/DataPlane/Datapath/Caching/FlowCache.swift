@@ -10,7 +10,7 @@ import Flow
 /// **Design.** Flows are kept in one subtable per dependency mask (`Translator.depends`). Masks are few, because they come from routes through the
 /// tables and not from entries. A packet's *class* (EtherType, protocol, fragment, tag, port), which every mask includes, remembers the subtable where a
 /// packet of that class was last found; it is tried first, the others after it. So the usual packet costs one hash and two cache lines whatever
-/// the number of masks.
+/// the number of masks. Masks that differ in few bits are merged into the larger.
 ///
 /// **What was tried instead** is in Docs/Decisions/FlowCache.md.
 ///
@@ -18,6 +18,8 @@ import Flow
 final class FlowCache {
     /// Dependency masks at most; one more empties the cache.
     static let subtableLimit = 128
+    /// Bits by which a subtable's mask may exceed what a flow depends on: a TTL and a TOS. The price is an entry for each of their values.
+    static let mergeLimit = 16
     private(set) var subtables: [CacheSubtable] = []
     /// What lookups read of `subtables`, in the same order.
     let heads: UnsafeMutablePointer<CacheSubtable.Head>
@@ -66,24 +68,48 @@ final class FlowCache {
     }
 
     private func searchSubtable(depends: UnsafePointer<UInt64>) -> Int {
-        outer: for (i, s) in subtables.enumerated() {
-            var j = 0
-            for w in 0..<FlowKeyLayout.packetWordCount {
-                let m: UInt64
-                if j < s.mask.count, s.mask.index(j) == w {
-                    m = s.mask.mask(j)
-                    j += 1
-                } else {
-                    m = 0
-                }
-                if m != depends[w] { continue outer }
-            }
-            return i
+        // A subtable with a slightly larger mask serves as well, and spares packets of one class from being looked for under two masks.
+        var best: (index: Int, extra: Int)?
+        for (i, s) in subtables.enumerated() where !s.isSuperseded {
+            guard let extra = Self.extraBits(of: s.mask, over: depends), extra <= Self.mergeLimit else { continue }
+            if best == nil || extra < best!.extra { best = (i, extra) }
         }
+        if let best { return best.index }
         if subtables.count == Self.subtableLimit { removeAll() }
         let words = (0..<FlowKeyLayout.packetWordCount).filter { depends[$0] != 0 }.map { (index: $0, mask: depends[$0]) }
-        subtables.append(CacheSubtable(mask: MaskRecord(words: words), limit: entryLimit, head: heads + subtables.count))
+        let fresh = CacheSubtable(mask: MaskRecord(words: words), limit: entryLimit, head: heads + subtables.count)
+        for s in subtables where !s.isSuperseded {
+            if let extra = Self.extraBits(of: fresh.mask, over: s.mask), extra <= Self.mergeLimit {
+                s.removeAll()
+                s.isSuperseded = true
+            }
+        }
+        subtables.append(fresh)
         return subtables.count - 1
+    }
+
+    /// Bits that a mask has beyond another, or nil when it does not contain the other.
+    private static func extraBits(of mask: MaskRecord, over depends: UnsafePointer<UInt64>) -> Int? {
+        var j = 0
+        var extra = 0
+        for w in 0..<FlowKeyLayout.packetWordCount {
+            var m: UInt64 = 0
+            if j < mask.count, mask.index(j) == w {
+                m = mask.mask(j)
+                j += 1
+            }
+            if depends[w] & ~m != 0 { return nil }
+            extra += (m & ~depends[w]).nonzeroBitCount
+        }
+        return extra
+    }
+
+    private static func extraBits(of mask: MaskRecord, over other: MaskRecord) -> Int? {
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: FlowKeyLayout.packetWordCount) { words in
+            words.initialize(repeating: 0)
+            for i in 0..<other.count { words[other.index(i)] = other.mask(i) }
+            return extraBits(of: mask, over: words.baseAddress!)
+        }
     }
 
     /// Empties the cache.
