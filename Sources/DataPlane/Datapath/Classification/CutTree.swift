@@ -225,7 +225,7 @@ final class CutTree {
         // Large sets are judged by a sample.
         let step = Swift.max(1, entries.count / 2048)
         var best: (cut: Cut, score: Double)?
-        let wide = entries.count > 256 ? 8 : entries.count > 32 ? 6 : 4
+        let wide = entries.count > 2048 ? 11 : entries.count > 128 ? 8 : entries.count > 24 ? 6 : 4
         for word in 0..<FlowKeyLayout.wordCount where asked[word] != 0 {
             var shift = 63
             while shift >= 0 {
@@ -266,8 +266,8 @@ final class CutTree {
                 let met = (closed > 0 ? sum / closed : Double(sampled)) * Double(step)
                 let growth = Double(copies) / Double(sampled)
                 // Copies cost memory and builds; a node's empty children cost nothing to speak of.
-                let score = met / n + growth / 64
-                if met < n * 0.8, growth < 24, best == nil || score < best!.score { best = (cut, score) }
+                let score = met / n + growth / 512
+                if met < n * 0.9, growth < 96, best == nil || score < best!.score { best = (cut, score) }
             }
         }
         return best?.cut
