@@ -53,6 +53,18 @@ struct DatapathUnderTest: SwitchUnderTest {
     static var seconds: Double { ProcessInfo.processInfo.environment["WEFT_PROPERTY_SECONDS"].flatMap(Double.init) ?? 10 }
     static var firstSeed: UInt64 { ProcessInfo.processInfo.environment["WEFT_PROPERTY_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 1...1_000_000_000) }
 
+    /// The case as flow text, with its changes and packets in between.
+    static func text(_ random: RandomCase) -> String {
+        var lines = random.setup.map { FlowText.text($0) }
+        for event in random.events {
+            switch event {
+            case .change(let change, let time): lines.append("at \(time): \(FlowText.text(change))")
+            case .batch(let batch): lines += batch.map { "at \($0.time): in_port \($0.inPort), \(hexadecimal($0.bytes))" }
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+
     @Test func hitsMissesAndTheNaiveSwitchAgreeByteForByte() {
         let start = Date()
         var seed = Self.firstSeed
@@ -66,7 +78,7 @@ struct DatapathUnderTest: SwitchUnderTest {
                         $0.firstDifference(of: DatapathUnderTest(ports: $0.ports, usesCache: usesCache)) != nil
                     }
                     let e = short.firstDifference(of: DatapathUnderTest(ports: short.ports, usesCache: usesCache))
-                    Issue.record("seed \(seed), caches \(usesCache ? "on" : "off")\n\(short.setup.map { FlowText.text($0) }.joined(separator: "\n"))\n\(e.map { "\($0)" } ?? "\(d)")")
+                    Issue.record("seed \(seed), caches \(usesCache ? "on" : "off")\n\(Self.text(short))\n\(e.map { "\($0)" } ?? "\(d)")")
                     return
                 }
             }

@@ -27,14 +27,20 @@ enum PacketEdit: Equatable {
     case popTag
 }
 
-/// Where Open vSwitch 3.1 breaks the rule that a correct checksum stays correct and a wrong one wrong. Off: the rule holds, as in Weft.
+/// Where Open vSwitch 3.1 breaks the rule that a correct checksum stays correct and a wrong one wrong, or lets a copy's changes show in the
+/// packet. Off: the rule holds, as in Weft.
 public struct Quirks: Sendable {
-    /// New IPv4 addresses "update" what would be the TCP or UDP checksum in fragments that carry none, and so change their payload.
+    /// New IPv4 addresses "update" what would be the TCP or UDP checksum in fragments that carry none, and so change their payload; new ICMP
+    /// types and codes are written over it.
     public var editsPayloadOfLaterFragments = false
     /// An IPv6 packet with a fragment header but no fragmentation (RFC 6946) keeps its old transport checksum under new addresses.
     public var skipsChecksumOfAtomicFragments = false
     /// Setting `nd_reserved` or `nd_options_type` computes the ICMPv6 checksum anew, which makes a wrong one right.
     public var recomputesNeighborChecksum = false
+    /// Behind a routing header with segments left no transport checksum is updated, not even for a new source address.
+    public var stopsAtUnfinishedRoutes = false
+    /// What a clone or a group bucket did to the packet is undone by further edits, instead of being done to a copy.
+    public var undoesCopies = false
     public init() {}
 
     /// All on, to compare the reference with Open vSwitch itself.
@@ -43,6 +49,8 @@ public struct Quirks: Sendable {
         quirks.editsPayloadOfLaterFragments = true
         quirks.skipsChecksumOfAtomicFragments = true
         quirks.recomputesNeighborChecksum = true
+        quirks.stopsAtUnfinishedRoutes = true
+        quirks.undoesCopies = true
         return quirks
     }
 }
@@ -59,7 +67,7 @@ extension NaivePacket {
             setIPv6(source, destination, tos, label, hopLimit, quirks)
         case .arp(let arp): setARP(arp)
         case .ports(let proto, let source, let destination): setPorts(proto, source, destination)
-        case .icmp(let type, let code): setICMP(type, code)
+        case .icmp(let type, let code): setICMP(type, code, quirks)
         case .neighborExtensions(let reserved, let optionType): setNeighborExtensions(reserved, optionType, quirks)
         case .neighbor(let neighbor): setNeighbor(neighbor)
         case .setLabel(let entry):
@@ -219,8 +227,10 @@ extension NaivePacket {
         }
     }
 
-    private mutating func setICMP(_ type: UInt8, _ code: UInt8) {
+    private mutating func setICMP(_ type: UInt8, _ code: UInt8, _ quirks: Quirks) {
         guard let t = transportOffset, transportLength >= 8 else { return }
+        let isLater = bytes.u16(networkOffset! - 2) == 0x0800 && bytes.u16(networkOffset! + 6) & 0x1fff != 0
+        if isLater && !quirks.editsPayloadOfLaterFragments { return }
         let new = UInt16(type) << 8 | UInt16(code)
         if bytes.u16(t) == new { return }
         bytes.put16(Checksums.update(bytes.u16(t + 2), bytes.u16(t), new), at: t + 2)
@@ -294,7 +304,7 @@ private struct IPv6ChecksumRule {
             case 43:
                 if bytes[at + 3] > 0 {
                     hasUnfinishedRoute = true
-                    return
+                    if quirks.stopsAtUnfinishedRoutes { return }
                 }
             default: break
             }

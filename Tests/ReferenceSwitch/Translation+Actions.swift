@@ -166,7 +166,7 @@ extension Translation {
     private func clone(_ actions: [Action]) {
         let (oldStack, oldSet) = (stack, actionSet)
         // A meter or a cut cannot be taken back by edits, so these get a copy of the frame; otherwise later edits restore the headers.
-        let isReversible = !actions.contains {
+        let isReversible = owner.quirks.undoesCopies && !actions.contains {
             switch $0 {
             case .meter: true
             case .output(_, let maxLength): maxLength != nil

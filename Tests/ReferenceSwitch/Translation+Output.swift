@@ -95,10 +95,14 @@ extension Translation {
     /// A bucket is an action set on its own copy; neither `exit` nor too many labels in it end what follows the group.
     private func run(_ bucket: Group.Bucket) {
         let (oldFlow, oldUnknown, oldTable, oldEntry) = (flow, hasUnknownPayload, table, entry)
+        if !owner.quirks.undoesCopies { commitEdits() }
+        let (oldBase, before) = (base, program)
+        if !owner.quirks.undoesCopies { program = [] }
         depth += 1
         run(ActionSet.ordered(bucket.actions))
         depth -= 1
         if isFreezing { finishFreezing() }
+        if !owner.quirks.undoesCopies { (program, base) = (before + [.clone(program)], oldBase) }
         (flow, hasUnknownPayload, table, entry) = (oldFlow, oldUnknown, oldTable, oldEntry)
         isDone = false
         if error == .tooManyMPLSLabels {

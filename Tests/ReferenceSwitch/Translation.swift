@@ -98,8 +98,9 @@ final class Translation {
         let old = (table, entry)
         let deeper = next <= table ? 1 : 0
         table = next
-        if let found = lookup(next, inPort: inPort) {
-            resubmits += 1
+        let found = lookup(next, inPort: inPort)
+        resubmits += 1
+        if let found {
             depth += deeper
             entry = found
             run(found.entry.actions)

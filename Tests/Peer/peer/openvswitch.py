@@ -80,7 +80,8 @@ class ControlSocket:
 class Switch:
     """One bridge `br0` with the ports asked for, numbered as asked. Use as a context manager: leaving it ends both daemons by process id."""
 
-    def __init__(self, ports, follow_capture_time=False):
+    def __init__(self, ports, follow_capture_time=False, protocols=PROTOCOLS):
+        self.protocols = protocols
         self.ports = [port for port in sorted(ports) if port != LOCAL]
         self.has_local = LOCAL in ports
         self.follows_capture_time = follow_capture_time
@@ -163,7 +164,7 @@ class Switch:
 
     def _ofctl(self, command, *arguments):
         refusal = None
-        for protocol in PROTOCOLS:
+        for protocol in self.protocols:
             try:
                 return self.run("ovs-ofctl", "-O", protocol, command, f"unix:{self.path('br0.mgmt')}", *arguments)
             except SwitchError as error:
@@ -200,7 +201,11 @@ class Switch:
             time.sleep(0.1)  # Entries are ended by another thread, which has to get its turn.
 
     def stop_caching(self):
-        """From now on no flow is cached: every packet is translated through the tables as they are at that moment."""
+        """From now on no flow is cached: every packet is translated through the tables as they are at that moment.
+
+        The limit of the database keeps the revalidators from raising the limit of the moment again.
+        """
+        self.run("ovs-vsctl", f"--db=unix:{self.path('db.sock')}", "set", "Open_vSwitch", ".", "other_config:flow-limit=0")
         self.control.call("upcall/set-flow-limit", "0")
 
     def send(self, port, frame):
@@ -230,7 +235,7 @@ class Switch:
         return left
 
 
-def replay(inputs, outputs, flows, groups=None, meters=None, cached=False, follow_capture_time=False):
+def replay(inputs, outputs, flows, groups=None, meters=None, cached=False, follow_capture_time=False, protocols=PROTOCOLS):
     """Sends {port: packets} through the tables; returns {port: packets} for every port of `outputs`, each packet with its cause's time.
 
     Every packet is translated through the tables anew: nothing is cached. With `cached` they are left on, and then the
@@ -238,7 +243,7 @@ def replay(inputs, outputs, flows, groups=None, meters=None, cached=False, follo
     flows cached before something was learned stay in force for a while.
     """
     result = {port: [] for port in outputs}
-    with Switch(set(inputs) | set(outputs), follow_capture_time) as switch:
+    with Switch(set(inputs) | set(outputs), follow_capture_time, protocols) as switch:
         switch.load(flows, groups, meters)
         if not cached:
             switch.stop_caching()

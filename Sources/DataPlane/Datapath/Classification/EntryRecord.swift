@@ -14,6 +14,8 @@ struct EntryRecord: Hashable, @unchecked Sendable {
         static let sendFlowRemoved: UInt8 = 2
         /// Dropped packets of this entry never count as misses; set for entries whose statistics nobody wants.
         static let noCounters: UInt8 = 4
+        /// Some action is a `learn` whose entries go when this one goes.
+        static let deletesLearned: UInt8 = 8
     }
 
     private enum Offset {

@@ -46,6 +46,12 @@ public final class FlowTables: @unchecked Sendable {
         case record(EntryRecord)
         case actions(ActionRecord)
     }
+    private struct Learner: Hashable {
+        var table: UInt8
+        var cookie: UInt64
+    }
+    /// How many `learn` actions with `delete_learned` there are for a table and cookie.
+    private var learners: [Learner: Int] = [:]
     private var readers: [ReaderEpoch] = []
     private var timers = DeadlineHeap()
     private var hasPendingChanges = false
@@ -144,8 +150,17 @@ public final class FlowTables: @unchecked Sendable {
         record.bytes.pointee = 0
         record.mask = mask
         for i in 0..<words.count { record.values[i] = words[i].value }
-        if let existing = t.find(mask: mask, values: record.values, priority: entry.priority) { withdraw(existing) }
+        let learns = entry.actions.deletingLearns
+        for l in learns { learners[Learner(table: l.table, cookie: l.cookie), default: 0] += 1 }
         record.lastUsed = now
+        if let existing = t.find(mask: mask, values: record.values, priority: entry.priority) {
+            // The idle time goes on (Open vSwitch: "used" is handed over).
+            if entry.idleTimeout != 0 {
+                collectStatistics()
+                record.lastUsed = existing.lastUsed
+            }
+            withdraw(existing)
+        }
         record.created = now
         record.modified = now
         record.cookie = entry.cookie
@@ -161,6 +176,7 @@ public final class FlowTables: @unchecked Sendable {
         record.entryFlags = entry.flags.rawValue
         var flags: UInt8 = 0
         if case .conjunction? = entry.actions.first { flags |= EntryRecord.Flag.conjunctive }
+        if !learns.isEmpty { flags |= EntryRecord.Flag.deletesLearned }
         record.flags = flags
         record.ordinal = nextOrdinal
         nextOrdinal &+= 1
@@ -179,6 +195,20 @@ public final class FlowTables: @unchecked Sendable {
         limbo.append((nextVersion, .entry(record)))
         changes.note(record)
         hasPendingChanges = true
+        if record.flags & EntryRecord.Flag.deletesLearned != 0 { forgetLearned(by: record) }
+    }
+
+    /// Withdraws what a vanished entry had learned with `delete_learned`, unless another entry still learns into that table with that cookie.
+    private func forgetLearned(by record: EntryRecord) {
+        for l in actions(of: record).deletingLearns {
+            let learner = Learner(table: l.table, cookie: l.cookie)
+            let left = learners[learner, default: 1] - 1
+            learners[learner] = left == 0 ? nil : left
+            guard left == 0 else { continue }
+            var learned: [EntryRecord] = []
+            tables[Int(l.table)]?.forEachEntry { if $0.removedAt == .max, $0.cookie == l.cookie { learned.append($0) } }
+            for e in learned where e.removedAt == .max { withdraw(e) }
+        }
     }
 
     private func overlaps(_ entry: FlowEntry) -> Bool {
@@ -207,59 +237,82 @@ public final class FlowTables: @unchecked Sendable {
             }
         }
         selected.sort { $0.ordinal < $1.ordinal }
-        for e in selected {
+        for e in selected where e.removedAt == .max {
             if command == .delete || command == .deleteStrict {
                 withdraw(e)
             } else {
-                var entry = self.entry(e)
-                entry.actions = pattern.actions
-                let (packets, bytes, created, used) = (e.packets.pointee, e.bytes.pointee, e.created, e.lastUsed)
-                try add(entry, now: now)
-                if let fresh = table(e.table).find(mask: e.mask, values: e.values, priority: e.priority) {
-                    fresh.packets.pointee = packets
-                    fresh.bytes.pointee = bytes
-                    fresh.created = created
-                    fresh.lastUsed = used
-                }
+                // A cookie that does not select is given to the entry.
+                try modify(e, actions: pattern.actions, cookie: cookieMask == 0 && pattern.cookie != 0 ? pattern.cookie : nil, now: now)
             }
         }
     }
 
-    /// Adds or refreshes an entry made by a `learn` action; returns whether the tables changed.
-    func learn(_ entry: FlowEntry, isDelete: Bool, limit: UInt32, now: UInt64) -> (changed: Bool, accepted: Bool) {
-        let mask = intern(entry.match)
-        let values = entry.match.words.map(\.value)
-        let existing = table(entry.table).find(mask: mask, values: values, priority: entry.priority)
-        if isDelete {
-            if let existing { withdraw(existing) }
-            return (existing != nil, true)
+    /// Gives an entry other actions; time-outs, flags and counters stay, the hard time-out begins anew.
+    private func modify(_ e: EntryRecord, actions: [Action], cookie: UInt64?, now: UInt64) throws(FlowTableError) {
+        var entry = self.entry(e)
+        entry.actions = actions
+        entry.flags.remove(.checkOverlap)
+        if let cookie { entry.cookie = cookie }
+        let (packets, bytes, created) = (e.packets.pointee, e.bytes.pointee, e.created)
+        try add(entry, now: now)
+        if let fresh = table(e.table).find(mask: e.mask, values: e.values, priority: e.priority) {
+            fresh.packets.pointee = packets
+            fresh.bytes.pointee = bytes
+            fresh.created = created
         }
-        if let existing, existing.cookie == entry.cookie, existing.idleTimeout == entry.idleTimeout, existing.hardTimeout == entry.hardTimeout,
-            actions(of: existing) == entry.actions
-        {
-            existing.modified = now
-            return (false, true)
-        }
-        if existing == nil, limit != 0 {
-            var learned: UInt32 = 0
-            tables[Int(entry.table)]?.forEachEntry { if $0.removedAt == .max, $0.cookie == entry.cookie { learned += 1 } }
-            if learned >= limit { return (false, false) }
-        }
-        try? add(entry, now: now)
-        return (true, true)
     }
 
-    /// Whether a `learn` with a limit would find room now.
+    /// Adds, changes or refreshes an entry made by a `learn` action; returns whether the tables changed.
+    func learn(_ entry: FlowEntry, limit: UInt32, now: UInt64) -> Bool {
+        let existing = learned(entry)
+        if let existing, isSame(existing, entry) {
+            existing.modified = now
+            return false
+        }
+        guard hasRoom(for: entry, limit: limit) else { return false }
+        if let existing {
+            try? modify(existing, actions: entry.actions, cookie: entry.cookie, now: now)
+        } else {
+            try? add(entry, now: now)
+        }
+        return true
+    }
+
+    /// Whether a `learn` with a limit would be carried out now.
     func wouldLearn(_ entry: FlowEntry, limit: UInt32) -> Bool {
         owner.withLock { _ in
-            let mask = intern(entry.match)
-            if limit == 0 || table(entry.table).find(mask: mask, values: entry.match.words.map(\.value), priority: entry.priority) != nil {
-                return true
-            }
-            var learned: UInt32 = 0
-            tables[Int(entry.table)]?.forEachEntry { if $0.removedAt == .max, $0.cookie == entry.cookie { learned += 1 } }
-            return learned < limit
+            if let existing = learned(entry), isSame(existing, entry) { return true }
+            return hasRoom(for: entry, limit: limit)
         }
+    }
+
+    /// The live entry in the place of a learned one.
+    private func learned(_ entry: FlowEntry) -> EntryRecord? {
+        table(entry.table).find(mask: intern(entry.match), values: entry.match.words.map(\.value), priority: entry.priority)
+    }
+
+    private func isSame(_ e: EntryRecord, _ entry: FlowEntry) -> Bool {
+        e.cookie == entry.cookie && e.idleTimeout == entry.idleTimeout && e.hardTimeout == entry.hardTimeout && e.importance == entry.importance
+            && e.entryFlags == entry.flags.rawValue && actions(of: e) == entry.actions
+    }
+
+    private func hasRoom(for entry: FlowEntry, limit: UInt32) -> Bool {
+        if limit == 0 { return true }
+        var learned: UInt32 = 0
+        tables[Int(entry.table)]?.forEachEntry { if $0.removedAt == .max, $0.cookie == entry.cookie { learned += 1 } }
+        return learned < limit
+    }
+
+    /// Lowers an entry's time-outs to at most these (0: as it is), as `fin_timeout` asks.
+    func reduceTimeouts(of e: EntryRecord, ordinal: UInt32, idle: UInt16, hard: UInt16) {
+        // The memory may serve another entry by now.
+        guard e.ordinal == ordinal, e.removedAt == .max else { return }
+        if idle != 0, e.idleTimeout == 0 || e.idleTimeout > idle { e.idleTimeout = idle }
+        if hard != 0, e.hardTimeout == 0 || e.hardTimeout > hard { e.hardTimeout = hard }
+        let d = deadline(of: e)
+        if d != .max { timers.push(d, e) }
+        // A new version, so that workers look at the deadline before the next packet.
+        hasPendingChanges = true
     }
 
     /// Held by whoever acts as the owner while several workers run: effects of programs, expiry, changes from outside.
@@ -468,6 +521,21 @@ public final class FlowTables: @unchecked Sendable {
 
     /// Bytes of entries and lookup structures.
     public var byteCount: Int { slab.byteCount + tables.reduce(0) { $0 + ($1?.byteCount ?? 0) } }
+}
+
+extension [Action] {
+    /// The `learn` actions with `delete_learned`, also inside other actions.
+    fileprivate var deletingLearns: [Learn] {
+        var found: [Learn] = []
+        for action in self {
+            switch action {
+            case .learn(let l) where l.deleteLearned: found.append(l)
+            case .clone(let inner), .writeActions(let inner): found += inner.deletingLearns
+            default: break
+            }
+        }
+        return found
+    }
 }
 
 /// Why a change to the tables was refused.

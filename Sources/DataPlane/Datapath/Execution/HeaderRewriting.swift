@@ -136,6 +136,10 @@ enum HeaderRewriting {
         let th = packet.transport
         let minimum = proto == 6 ? 20 : proto == 17 ? 8 : 12
         guard packet.layout.transport != FrameLayout.none, packet.transportLength >= minimum else { return }
+        if proto == 6 {
+            let headerLength = Int(th.load(fromByteOffset: 12, as: UInt8.self) >> 4) * 4
+            guard headerLength >= 20, headerLength <= packet.transportLength else { return }
+        }
         let old = load32(th, 0)
         let new = old & ~UInt32(truncatingIfNeeded: mask >> 32) | UInt32(truncatingIfNeeded: value >> 32)
         if old == new { return }
@@ -175,8 +179,10 @@ enum HeaderRewriting {
     }
 
     /// Rewrites ICMP type and code (key word 3 holds each in the low byte of a port).
-    static func icmp(_ packet: inout PacketState, mask: UInt64, value: UInt64) {
+    static func icmp(_ packet: inout PacketState, mask: UInt64, value: UInt64, isIPv4: Bool) {
         guard packet.layout.transport != FrameLayout.none, packet.transportLength >= 8 else { return }
+        // A later fragment has payload there.
+        if isIPv4, load16(packet.network, 6) & 0x1fff != 0 { return }
         let ih = packet.transport
         let old = load16(ih, 0)
         let m = UInt16(truncatingIfNeeded: mask >> 48) << 8 | UInt16(truncatingIfNeeded: mask >> 32) & 0xff

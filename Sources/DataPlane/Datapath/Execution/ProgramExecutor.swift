@@ -115,7 +115,7 @@ final class ProgramExecutor {
                     at += 5
                 }
             case ProgramOp.transport.rawValue:
-                transport(&packet, at)
+                HeaderRewriting.ports(&packet, mask: at[1], value: at[2], proto: UInt8(truncatingIfNeeded: header >> 8))
                 at += 3
             case ProgramOp.drop.rawValue:
                 if packet.ends == 0 { drop(&packet, UInt8(truncatingIfNeeded: header >> 8)) }
@@ -125,33 +125,6 @@ final class ProgramExecutor {
                 at = next
             }
         }
-    }
-
-    @inline(__always) private func transport(_ packet: inout PacketState, _ at: UnsafePointer<UInt64>) {
-        let type = HeaderRewriting.load16(packet.data, 12)
-        let proto: UInt8
-        if type == 0x0800 {
-            proto = packet.network.load(fromByteOffset: 9, as: UInt8.self)
-        } else {
-            proto = Self.transportProtocol(packet)
-        }
-        HeaderRewriting.ports(&packet, mask: at[1], value: at[2], proto: proto)
-    }
-
-    /// The protocol of the transport header, of a packet that the program knows to be IP.
-    private static func transportProtocol(_ packet: PacketState) -> UInt8 {
-        let nh = packet.network
-        if nh.load(as: UInt8.self) >> 4 == 4 { return nh.load(fromByteOffset: 9, as: UInt8.self) }
-        var proto = nh.load(fromByteOffset: 6, as: UInt8.self)
-        var p = nh + 40
-        let end = packet.transport
-        while p < end {
-            let next = p.load(as: UInt8.self)
-            let units = Int(p.load(fromByteOffset: 1, as: UInt8.self))
-            p += proto == 51 ? (units + 2) * 4 : proto == 44 ? 8 : (units + 1) * 8
-            proto = next
-        }
-        return proto
     }
 
     /// The less common operations; nil ends the program.
@@ -176,7 +149,7 @@ final class ProgramExecutor {
             let next = b & 1 != 0 ? at + 3 : at + 1
             HeaderRewriting.ethernet(packet.data, destination: destination, source: b & 2 != 0 ? (next[0], next[1]) : (0, 0))
         case .ipv6: HeaderRewriting.ipv6(&packet, at + 1, b)
-        case .icmp: HeaderRewriting.icmp(&packet, mask: at[1], value: at[2])
+        case .icmp: HeaderRewriting.icmp(&packet, mask: at[1], value: at[2], isIPv4: header >> 8 & 0xff == 4)
         case .arp: HeaderRewriting.arp(&packet, at + 1, b)
         case .neighborDiscovery: HeaderRewriting.neighborDiscovery(&packet, at + 1, b)
         case .neighborDiscoveryExtensions: HeaderRewriting.neighborDiscoveryExtensions(&packet, at + 1, b)
@@ -197,18 +170,47 @@ final class ProgramExecutor {
             switch meters.check(c, length: packet.length, now: packet.time) {
             case .pass: break
             case .drop:
-                if packet.ends == 0 { drop(&packet, DropReason.meter.rawValue) }
+                if packet.ends == 0 { drop(&packet, UInt8(truncatingIfNeeded: header >> 8)) }
+                runEffects(at + 1, packet)
                 return nil
             case .remark(let levels): remark(&packet, levels: levels)
             }
         case .clone: runOnCopy(at + 1, &packet)
         case .recirculate: recirculator?.recirculate(Int(c), &packet)
-        case .effect: pendingEffects.append(c)
-        case .learnAddress:
-            _ = learning.learn(vlan: at[1] >> 48, mac: at[1] & 0xffff_ffff_ffff, port: c, now: packet.time)
+        case .effect, .learnAddress: runEffect(at, packet)
         case .end, .output, .route, .addresses, .timeToLive, .ipv4, .transport, .drop: break
         }
         return at + Self.size(of: op, at)
+    }
+
+    private func runEffect(_ at: UnsafePointer<UInt64>, _ packet: PacketState) {
+        let c = UInt32(truncatingIfNeeded: at[0] >> 32)
+        if UInt8(truncatingIfNeeded: at[0]) == ProgramOp.effect.rawValue {
+            pendingEffects.append(c)
+        } else {
+            _ = learning.learn(vlan: at[1] >> 48, mac: at[1] & 0xffff_ffff_ffff, port: c, now: packet.time)
+        }
+    }
+
+    /// Of what a meter cut off, runs what is learned: that does not depend on the packet's end (as in Open vSwitch).
+    private func runEffects(_ start: UnsafePointer<UInt64>, _ packet: PacketState) {
+        var at = start
+        var depth = 0
+        while true {
+            let op = ProgramOp(rawValue: UInt8(truncatingIfNeeded: at[0]))!
+            switch op {
+            case .end:
+                if depth == 0 { return }
+                depth -= 1
+                at += 1
+            case .clone:
+                depth += 1
+                at += 1
+            default:
+                if op == .effect || op == .learnAddress { runEffect(at, packet) }
+                at += Self.size(of: op, at)
+            }
+        }
     }
 
     @inline(__always) private func end(_ packet: inout PacketState) {
@@ -244,9 +246,10 @@ final class ProgramExecutor {
 
     /// Raises the drop precedence of an assured-forwarding class (RFC 2597 §6): AFx1 → AFx2 → AFx3.
     private func remark(_ packet: inout PacketState, levels: UInt8) {
-        guard packet.layout.transport != FrameLayout.none else { return }
+        guard packet.layout.transport != FrameLayout.none, packet.layout.mpls == FrameLayout.none else { return }
         let nh = packet.network
-        let isIPv4 = nh.load(as: UInt8.self) >> 4 == 4
+        // The EtherType, of SNAP frames too, is right before the network header.
+        let isIPv4 = HeaderRewriting.load16(nh - 2, 0) == 0x0800
         let tos: UInt8 = isIPv4 ? nh.load(fromByteOffset: 1, as: UInt8.self) : UInt8(truncatingIfNeeded: HeaderRewriting.load16(nh, 0) >> 4)
         let dscp = tos >> 2
         let precedence = dscp >> 1 & 3

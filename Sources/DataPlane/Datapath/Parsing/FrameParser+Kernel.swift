@@ -43,7 +43,7 @@ extension FrameParser {
         key[FlowKeyLayout.transport] = ports << 32 | proto << 24 | (first >> 32 & 0xff_0000) | (second >> 48 & 0xff00)
         key[FlowKeyLayout.inPortFlags] = UInt64(inPort) << 32 | flags
         key[FlowKeyLayout.arpSHA] = 0
-        key[FlowKeyLayout.ndReserved] = UInt64(UInt32(truncatingIfNeeded: length))
+        key[FlowKeyLayout.ndReserved] = UInt64(UInt32(truncatingIfNeeded: 14 &+ total))
         layout.pointee = FrameLayout(mpls: FrameLayout.none, network: 14, transport: 34, padding: UInt16(truncatingIfNeeded: padding))
         return true
     }

@@ -140,6 +140,7 @@ struct FrameParser {
             return
         }
         layout.padding = UInt16(truncatingIfNeeded: available - total)
+        key[FlowKeyLayout.ndReserved] = UInt64(UInt32(truncatingIfNeeded: at + total))
         let transport = at + headerLength
         layout.transport = UInt16(truncatingIfNeeded: transport)
         key[FlowKeyLayout.ipv4] = Self.be64(b, at + 12)
@@ -243,6 +244,7 @@ struct FrameParser {
         let payload = Int(Self.be16(b, at + 4))
         guard payload + 40 <= available, available - payload - 40 <= 0xffff else { return }
         layout.padding = UInt16(available - payload - 40)
+        key[FlowKeyLayout.ndReserved] = UInt64(UInt32(truncatingIfNeeded: length - (available - payload - 40)))
         key[5] = Self.be64(b, at + 8)
         key[6] = Self.be64(b, at + 16)
         key[7] = Self.be64(b, at + 24)

@@ -37,7 +37,10 @@ struct ActionCompiler {
         case .outputSubfield(let s):
             emit(.outputSubfield, c: UInt32(Self.chunks(s).count))
             out.append(contentsOf: Self.chunks(s))
-        case .controller(let c): emit(.controller, c: UInt32(c.maxLength))
+        case .controller(let c):
+            emit(.controller, c: UInt32(c.maxLength))
+            // Who resumes the packet is not here; until then nothing more happens to it.
+            if c.pause { emit(.exit) }
         case .drop, .note, .conjunction: break
         case .resubmit(let port, let table):
             emit(.resubmit, a: (port == nil ? 0 : 1) | (table == nil ? 0 : 2), b: UInt16(table ?? 0), c: port ?? 0)
@@ -125,9 +128,15 @@ struct ActionCompiler {
             out.append(Self.header(.setMPLS))
             out.append(mask)
             out.append((value.low << UInt64(i.shift)) & mask)
+        case .inPort where mask == .ones(16):
+            let port = value.low & 0xffff
+            out.append(Self.header(.set, b: UInt16(i.word)))
+            out.append(~0xffff_ffff)
+            out.append((port >= 0xff00 ? port | 0xffff_0000 : port) << 32)
         default:
             var lowMask = mask.low & i.lowMask
             if field == .arpOp { lowMask &= 0xff }  // the key holds the low eight bits only
+            if field == .ipTOS { lowMask &= 0xfc }  // by this name, the DSCP bits alone
             if lowMask != 0 {
                 out.append(Self.header(.set, a: code, b: UInt16(i.lowWord)))
                 out.append(lowMask << UInt64(i.shift))
@@ -141,7 +150,19 @@ struct ActionCompiler {
         }
     }
 
-    /// A subfield as ranges within single words, lowest bits first: `word 8 | shift 8 | count 8`.
+    /// Flags of a chunk: what else the bits' field asks for.
+    enum Chunk {
+        /// Bits that the field does not have: read as zero, not written. In a move's chunk, those of the destination.
+        static let isVoid: UInt64 = 1 << 56
+        /// A VID or PCP, which when written makes the tag present.
+        static let isTag: UInt64 = 1 << 57
+        /// `in_port` as OpenFlow 1.0's 16 bits, whose reserved numbers become those of 32 bits when written.
+        static let isPort: UInt64 = 1 << 58
+        /// In a move's chunk: the source lacks these bits.
+        static let isVoidSource: UInt64 = 1 << 59
+    }
+
+    /// A subfield as ranges within single words, lowest bits first: `word 8 | shift 8 | count 8`, and `Chunk` flags.
     static func chunks(_ s: Subfield) -> [UInt64] {
         let i = s.field.info
         var out: [UInt64] = []
@@ -151,8 +172,19 @@ struct ActionCompiler {
             let isHigh = bit >= 64
             let word = isHigh ? i.word : i.lowWord
             let inWord = isHigh ? bit - 64 : bit
-            let n = min(left, 64 - inWord)
-            out.append(UInt64(word) | UInt64(inWord + i.shift) << 8 | UInt64(n) << 16)
+            var n = min(left, 64 - inWord)
+            var flags: UInt64 = 0
+            switch s.field {
+            case .ipTOS where bit < 2:
+                n = min(n, 2 - bit)
+                flags = Chunk.isVoid
+            case .arpOp where bit < 8: n = min(n, 8 - bit)
+            case .arpOp: flags = Chunk.isVoid
+            case .dlVLAN, .dlVLANPCP, .vlanPCP: flags = Chunk.isTag
+            case .inPort where s.offset == 0 && s.count == 16: flags = Chunk.isPort
+            default: break
+            }
+            out.append(UInt64(word) | UInt64(inWord + i.shift) << 8 | UInt64(n) << 16 | flags)
             bit += n
             left -= n
         }
@@ -166,8 +198,9 @@ struct ActionCompiler {
         while done < to.count {
             let s = chunks(Subfield(from.field, offset: from.offset + done, count: to.count - done))[0]
             let d = chunks(Subfield(to.field, offset: to.offset + done, count: to.count - done))[0]
-            let n = min(s >> 16, d >> 16)
-            out.append((s & 0xffff) | (d & 0xffff) << 16 | n << 32)
+            let n = min(s >> 16 & 0xff, d >> 16 & 0xff)
+            let flags = d & ~0xff_ffff | (s & Chunk.isVoid != 0 ? Chunk.isVoidSource : 0)
+            out.append((s & 0xffff) | (d & 0xffff) << 16 | n << 32 | flags)
             done += Int(n)
         }
         return out

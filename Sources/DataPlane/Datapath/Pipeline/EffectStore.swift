@@ -1,10 +1,11 @@
 import Flow
 
-/// A change to the flow tables that a program makes each time it runs: an entry to learn, refresh or delete.
-struct Effect: Hashable, Sendable {
-    var entry: FlowEntry
-    var isDelete: Bool
-    var limit: UInt32
+/// A change to the flow tables that a program makes each time it runs.
+enum Effect: Hashable, Sendable {
+    /// An entry to learn or refresh, while its table has fewer than `limit` entries with its cookie (0: no limit).
+    case learn(FlowEntry, limit: UInt32)
+    /// Time-outs to lower, of the entry that had this ordinal.
+    case reduceTimeouts(EntryRecord, ordinal: UInt32, idle: UInt16, hard: UInt16)
 }
 
 /// One worker's effects, each stored once and counted by the programs that name it.

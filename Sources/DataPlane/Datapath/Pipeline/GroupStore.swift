@@ -63,7 +63,7 @@ final class GroupStore: Sendable {
     /// Whether a bucket can be used: its watched port exists, its watched group has a live bucket (OpenFlow 1.3.5 §5.6.1.1).
     func isLive(_ bucket: Group.Bucket, ports: PortRegistry, depth: Int = 0) -> Bool {
         if bucket.watchPort == ReservedPort.any, bucket.watchGroup == Group.none { return true }
-        if bucket.watchPort != ReservedPort.any, ports.index(of: bucket.watchPort) != nil { return true }
+        if bucket.watchPort != ReservedPort.any, ports.isAttached(bucket.watchPort) { return true }
         if bucket.watchGroup != Group.none, depth < 64, let watched = self[bucket.watchGroup] {
             return watched.group.buckets.contains { isLive($0, ports: ports, depth: depth + 1) }
         }

@@ -78,7 +78,9 @@ enum ProgramOp: UInt8 {
     case timeToLive
     case ipv4
     case ipv6
+    /// Also a: the protocol.
     case transport
+    /// Also a: 4 or 6, the version of IP.
     case icmp
     case arp
     case neighborDiscovery
@@ -92,7 +94,7 @@ enum ProgramOp: UInt8 {
     case pushMPLS
     /// b: EtherType.
     case popMPLS
-    /// c: meter id.
+    /// a: reason of a drop, the first there was in the packet's way; c: meter id.
     case meter
     /// c: words of the nested program that runs on a copy.
     case clone

@@ -46,6 +46,26 @@ final class ProgramBuilder {
         }
     }
 
+    /// Drops all ops from `start` on but the effects.
+    func keepEffects(from start: Int) {
+        let end = opCount
+        var at = start
+        opCount = start
+        while at < end {
+            let op = ProgramOp(rawValue: UInt8(truncatingIfNeeded: ops[at]))!
+            let size = ProgramExecutor.size(of: op, ops + at)
+            switch op {
+            // Its nested ops follow.
+            case .clone: at += 1
+            case .effect, .learnAddress:
+                for i in 0..<size { ops[opCount + i] = ops[at + i] }
+                opCount += size
+                at += size
+            default: at += size
+            }
+        }
+    }
+
     /// Drops all ops from `count` on.
     func truncate(to count: Int) { opCount = count }
 

@@ -13,7 +13,7 @@ public final class TraceLog {
         case notSent(DropReason)
         case bucket(group: UInt32, bucket: UInt32)
         case actionSet([Action])
-        case learned(FlowEntry, isDelete: Bool)
+        case learned(FlowEntry)
         /// The rest of the walk goes on with the packet parsed anew.
         case recirculated
         /// A limit ended the walk.

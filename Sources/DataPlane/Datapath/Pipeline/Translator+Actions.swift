@@ -33,17 +33,17 @@ extension Translator {
             case .outputSubfield: outputToValue(subfield(at + 1, Int(c)))
             case .controller: toController(maxLength: c)
             case .resubmit:
-                resubmit(table: a & 2 != 0 ? UInt8(truncatingIfNeeded: b) : tableID, inPort: a & 1 != 0 ? c : inPort)
+                let port = a & 1 != 0 && c != ReservedPort.inPort ? c : inPort
+                resubmit(table: a & 2 != 0 ? UInt8(truncatingIfNeeded: b) : tableID, inPort: port)
             case .gotoTable:
-                resubmit(table: UInt8(truncatingIfNeeded: b), inPort: inPort, isGoto: true)
-            case .clearActions:
-                actionSet = []
+                resubmit(table: UInt8(truncatingIfNeeded: b), inPort: inPort)
+            case .clearActions: clearActions()
             case .writeActions:
-                if case .actions(let list) = tables.sides[c] { actionSet += list }
+                if case .actions(let list) = tables.sides[c] { writeActions(list) }
             case .meter: meter(c)
             case .push:
-                if satisfies(a) { push(at + 1, Int(c)) } else { push(nil, 0) }
-            case .pop: pop(at + 1, Int(c), prerequisite: a)
+                push(at + 1, Int(c))
+            case .pop: pop(at + 1, Int(c))
             case .popVLAN: popTag()
             case .pushVLAN: pushTag(tpid: UInt64(b))
             case .setVLANID:
@@ -92,8 +92,10 @@ extension Translator {
             case .clone: clone(at + 1)
             case .multipath: multipath(c)
             case .bundle: bundle(c)
-            case .checkLarger: checkLarger(at, limit: Int(b))
-            case .finTimeout: break
+            case .checkLarger:
+                checkLarger(at, limit: Int(b), rest: next)
+                return
+            case .finTimeout: reduceTimeouts(idle: b, hard: UInt16(truncatingIfNeeded: c))
             case .exit: isExiting = true
             }
             at = next
@@ -131,17 +133,16 @@ extension Translator {
         trace?.note(.notSent(reason))
     }
 
-    private func resubmit(table: UInt8, inPort: UInt32, isGoto: Bool = false) {
+    private func resubmit(table: UInt8, inPort: UInt32) {
         guard depth < limits.resubmitDepth else {
             failure = .resubmitDepth
             return
         }
-        resubmits += 1
-        guard resubmits <= limits.resubmits else {
+        guard resubmits < limits.resubmits else {
             failure = .resubmitCount
             return
         }
-        lookup(table: table, inPort: inPort)
+        lookup(table: table, inPort: inPort, deepens: table <= tableID)
     }
 
     // MARK: - Values
@@ -153,8 +154,10 @@ extension Translator {
         for i in 0..<count {
             let (word, at, n) = (Int(chunks[i] & 0xff), chunks[i] >> 8 & 0xff, chunks[i] >> 16 & 0xff)
             let mask = n == 64 ? UInt64.max : (1 << n) - 1
-            readField(word, mask << at)
-            if shift < 64 { value |= (key[word] >> at & mask) << shift }
+            if chunks[i] & ActionCompiler.Chunk.isVoid == 0 {
+                readField(word, mask << at)
+                if shift < 64 { value |= (key[word] >> at & mask) << shift }
+            }
             shift += n
         }
         return value
@@ -175,6 +178,10 @@ extension Translator {
                 let n = chunk >> 32 & 0xff
                 let mask = n == 64 ? UInt64.max : (1 << n) - 1
                 let (word, shift) = (Int(chunk & 0xff), chunk >> 8 & 0xff)
+                if chunk & ActionCompiler.Chunk.isVoidSource != 0 {
+                    values[i] = 0
+                    continue
+                }
                 readField(word, mask << shift)
                 values[i] = key[word] >> shift & mask
             }
@@ -182,14 +189,22 @@ extension Translator {
                 let chunk = at[1 + i]
                 let n = chunk >> 32 & 0xff
                 let mask = n == 64 ? UInt64.max : (1 << n) - 1
-                writeField(Int(chunk >> 16 & 0xff), mask: mask << (chunk >> 24 & 0xff), value: values[i] << (chunk >> 24 & 0xff))
+                let at = chunk >> 24 & 0xff
+                writeField(Int(chunk >> 16 & 0xff), mask: mask << at, value: values[i] << at, chunk: chunk)
             }
         }
     }
 
-    /// Writes bits of any field, with the rules of tags and labels.
-    func writeField(_ word: Int, mask: UInt64, value: UInt64) {
-        if word == FlowKeyLayout.ethSrcVLAN, mask & 0xffff != 0 {
+    /// Writes bits of any field, with the rules of tags, labels and 16-bit port numbers; `chunk` has the flags of the field they belong to.
+    func writeField(_ word: Int, mask: UInt64, value: UInt64, chunk: UInt64 = 0) {
+        if chunk & ActionCompiler.Chunk.isVoid != 0 { return }
+        if chunk & ActionCompiler.Chunk.isPort != 0 {
+            let port = value >> 32 & 0xffff
+            write(word, mask: ~0xffff_ffff, value: (port >= 0xff00 ? port | 0xffff_0000 : port) << 32)
+        } else if chunk & ActionCompiler.Chunk.isTag != 0 {
+            readTags()
+            writeTag(mask: mask | 0x1000, value: value | 0x1000)
+        } else if word == FlowKeyLayout.ethSrcVLAN, mask & 0xffff != 0 {
             readTags()
             writeTag(mask: mask, value: value)
         } else if word == FlowKeyLayout.labels, mask & 0xffff_ffff != 0 {
@@ -200,7 +215,7 @@ extension Translator {
         }
     }
 
-    private func push(_ chunks: UnsafePointer<UInt64>?, _ count: Int) {
+    private func push(_ chunks: UnsafePointer<UInt64>, _ count: Int) {
         guard stack.count * 8 + 16 <= limits.stackSize else {
             failure = .stackTooDeep
             return
@@ -210,11 +225,12 @@ extension Translator {
         var high: UInt64 = 0
         var shift: UInt64 = 0
         for i in 0..<count {
-            let chunk = chunks![i]
+            let chunk = chunks[i]
             let (word, at, n) = (Int(chunk & 0xff), chunk >> 8 & 0xff, chunk >> 16 & 0xff)
             let mask = n == 64 ? UInt64.max : (1 << n) - 1
-            readField(word, mask << at)
-            let value = key[word] >> at & mask
+            let isVoid = chunk & ActionCompiler.Chunk.isVoid != 0
+            if !isVoid { readField(word, mask << at) }
+            let value = isVoid ? 0 : key[word] >> at & mask
             if shift < 64 {
                 low |= value << shift
                 if shift + n > 64 { high |= value >> (64 - shift) }
@@ -227,15 +243,14 @@ extension Translator {
         stack.append(high)
     }
 
-    private func pop(_ chunks: UnsafePointer<UInt64>, _ count: Int, prerequisite: UInt8) {
+    private func pop(_ chunks: UnsafePointer<UInt64>, _ count: Int) {
         guard let high = stack.popLast(), let low = stack.popLast() else { return }
-        guard satisfies(prerequisite) else { return }
         let value = FieldValue(high: high, low: low)
         var shift = 0
         for i in 0..<count {
             let (word, at, n) = (Int(chunks[i] & 0xff), chunks[i] >> 8 & 0xff, chunks[i] >> 16 & 0xff)
             let mask = n == 64 ? UInt64.max : (1 << n) - 1
-            writeField(word, mask: mask << at, value: ((value >> shift).low & mask) << at)
+            writeField(word, mask: mask << at, value: ((value >> shift).low & mask) << at, chunk: chunks[i])
             shift += Int(n)
         }
     }
@@ -243,33 +258,57 @@ extension Translator {
     private func meter(_ id: UInt32) {
         builder.flags |= Program.Flag.usesGroups
         guard tables.meters.contains(id) else { return }
-        // The meter may re-mark the packet: what was set before must be on it.
-        commit()
-        builder.append(ProgramOp.header(.meter, c: id))
+        // What was set before is not on the packet yet (as in Open vSwitch): the meter counts and re-marks what arrived.
+        builder.append(ProgramOp.header(.meter, a: (firstReason ?? .meter).rawValue, c: id))
     }
 
     private func clone(_ nested: UnsafePointer<UInt64>) {
-        guard depth < limits.resubmitDepth else {
-            failure = .resubmitDepth
-            return
-        }
-        onCopy {
-            let savedStack = stack
-            let savedSet = actionSet
-            run(nested)
-            // A clone is a packet of its own, with an end of its own.
-            if !isFreezing, failure == nil, !actionSet.isEmpty { runActionSet() }
-            stack = savedStack
-            actionSet = savedSet
-        }
+        onCopy { runAsPacket(nested) }
     }
 
-    /// `check_pkt_larger`: compares the packet as it would leave now with a limit.
-    private func checkLarger(_ at: UnsafePointer<UInt64>, limit: Int) {
+    /// Runs a list as the whole life of a packet: with its own stack and action set, which is executed in the end. `exit` in it ends the walk.
+    private func runAsPacket(_ list: UnsafePointer<UInt64>) {
+        let saved = (stack, actionSet, actionSetHasGroup)
+        run(list)
+        if !isFreezing, failure == nil, !actionSet.isEmpty { runActionSet() }
+        (stack, actionSet, actionSetHasGroup) = saved
+    }
+
+    /// `check_pkt_larger`: compares the packet as it would leave now, without padding, with a limit.
+    ///
+    /// As in Open vSwitch the rest of the list is translated for both outcomes, each as a packet of its own, and what follows the list sees
+    /// neither: of the outcome that is not the packet's, only learning remains, and an `exit` when the packet is larger.
+    private func checkLarger(_ at: UnsafePointer<UInt64>, limit: Int, rest: UnsafePointer<UInt64>) {
         read(FlowKeyLayout.ndReserved, 0xffff_ffff)
         commit()
         let isLarger = length + grownBy > limit
-        writeField(Int(at[1] & 0xff), mask: 1 << (at[1] >> 8 & 0xff), value: isLarger ? 1 << (at[1] >> 8 & 0xff) : 0)
+        var exits = false
+        for outcome in [true, false] {
+            let start = builder.opCount
+            let kept = (outputs, firstReason, lastLookupMissed)
+            onCopy {
+                writeField(Int(at[1] & 0xff), mask: 1 << (at[1] >> 8 & 0xff), value: outcome ? 1 << (at[1] >> 8 & 0xff) : 0, chunk: at[1])
+                runAsPacket(rest)
+            }
+            if failure != nil { return }
+            if outcome != isLarger {
+                builder.keepEffects(from: start)
+                (outputs, firstReason, lastLookupMissed) = kept
+            }
+            if outcome { exits = isExiting }
+            isExiting = false
+        }
+        isExiting = exits
+    }
+
+    /// `fin_timeout`: the entry at hand ends soon when the packet that arrived ends a TCP connection.
+    private func reduceTimeouts(idle: UInt16, hard: UInt16) {
+        read(FlowKeyLayout.inPortFlags, 0x5 << 16)
+        guard arrivalTCPFlags & 0x5 != 0, let entry = currentEntry else { return }
+        builder.flags |= Program.Flag.hasEffects
+        let id = effects.intern(.reduceTimeouts(entry, ordinal: entry.ordinal, idle: idle, hard: hard))
+        builder.append(ProgramOp.header(.effect, c: id))
+        builder.step(UInt64(id) << 3 | 2)
     }
 
     // MARK: - VLAN tags and MPLS labels
@@ -282,13 +321,10 @@ extension Translator {
     }
 
     private func writeTag(mask: UInt64, value: UInt64) {
-        let hadTag = key[FlowKeyLayout.ethSrcVLAN] & 0xffff != 0
         key[FlowKeyLayout.ethSrcVLAN] = key[FlowKeyLayout.ethSrcVLAN] & ~mask | value & mask
         written[FlowKeyLayout.ethSrcVLAN] |= 0xffff | mask
         pending[FlowKeyLayout.ethSrcVLAN] |= mask & ~0xffff
         noteTagsWritten()
-        // A new tag is an 802.1Q one.
-        if !hadTag || key[FlowKeyLayout.ethSrcVLAN] & 0xffff == 0 { key[FlowKeyLayout.arpSHA] &= ~1 }
     }
 
     private func noteTagsWritten() {
@@ -300,7 +336,7 @@ extension Translator {
             | 1 << UInt64(FlowKeyLayout.arpSHA)
     }
 
-    private func setTags(outer: UInt64, inner: UInt64, kinds: UInt64) {
+    func setTags(outer: UInt64, inner: UInt64, kinds: UInt64) {
         readTags()
         key[FlowKeyLayout.ethSrcVLAN] = key[FlowKeyLayout.ethSrcVLAN] & ~0xffff | outer
         key[FlowKeyLayout.inPortFlags] = key[FlowKeyLayout.inPortFlags] & ~0xffff | inner
@@ -318,13 +354,6 @@ extension Translator {
         readTags()
         let kind: UInt64 = tpid == FrameParser.EtherType.serviceVLAN ? 1 : 0
         setTags(outer: 0x1000, inner: key[FlowKeyLayout.ethSrcVLAN] & 0xffff, kinds: (key[FlowKeyLayout.arpSHA] & 1) << 1 | kind)
-    }
-
-    func replaceTag(_ tci: UInt64) { writeTagWhole(tci) }
-
-    private func writeTagWhole(_ tci: UInt64) {
-        readTags()
-        writeTag(mask: 0xffff, value: tci)
     }
 
     func readLabels() {
@@ -367,7 +396,7 @@ extension Translator {
             return
         }
         if n > 0 {
-            setLabels(first: first & ~0x100, more: first << 32 | more >> 32)
+            setLabels(first: first & ~0x100, more: first << 32 | (n == 2 ? more >> 32 : more & 0xffff_ffff))
             setEtherType(type)
             return
         }

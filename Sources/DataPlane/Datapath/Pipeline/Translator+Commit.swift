@@ -35,14 +35,14 @@ extension Translator {
 
     /// Emits the pending bits of up to two words as one op, and takes them off the list.
     @inline(__always)
-    private func emit(_ op: ProgramOp, _ w0: Int, _ m0: UInt64, _ w1: Int = -1, _ m1: UInt64 = 0) {
+    private func emit(_ op: ProgramOp, a: UInt8 = 0, _ w0: Int, _ m0: UInt64, _ w1: Int = -1, _ m1: UInt64 = 0) {
         let p0 = pending[w0] & m0
         let p1 = w1 >= 0 ? pending[w1] & m1 : 0
         if p0 | p1 == 0 { return }
         var set: UInt16 = 0
         if p0 != 0 { set |= 1 << UInt16(w0) }
         if p1 != 0 { set |= 1 << UInt16(w1) }
-        builder.append(ProgramOp.header(op, b: set))
+        builder.append(ProgramOp.header(op, a: a, b: set))
         if p0 != 0 { emitWord(w0, p0) }
         if p1 != 0 { emitWord(w1, p1) }
     }
@@ -101,9 +101,9 @@ extension Translator {
         let isIPv4 = baseEtherType == FrameParser.EtherType.ipv4
         guard isIPv4 || baseEtherType == FrameParser.EtherType.ipv6 else { return }
         switch proto {
-        case 6, 17, 132: emit(.transport, FlowKeyLayout.transport, ~0xffff_ffff)
-        case 1 where isIPv4: emit(.icmp, FlowKeyLayout.transport, ~0xffff_ffff)
-        case 58 where !isIPv4: emit(.icmp, FlowKeyLayout.transport, ~0xffff_ffff)
+        case 6, 17, 132: emit(.transport, a: UInt8(proto), FlowKeyLayout.transport, ~0xffff_ffff)
+        case 1 where isIPv4: emit(.icmp, a: 4, FlowKeyLayout.transport, ~0xffff_ffff)
+        case 58 where !isIPv4: emit(.icmp, a: 6, FlowKeyLayout.transport, ~0xffff_ffff)
         default: break
         }
     }

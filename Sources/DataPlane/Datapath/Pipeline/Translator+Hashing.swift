@@ -103,8 +103,6 @@ extension Translator {
             store(UInt64(port ?? 0xffff), to)
         } else if let port {
             output(port)
-        } else {
-            note(.noSuchPort)
         }
     }
 
@@ -123,12 +121,11 @@ extension Translator {
 
     /// Writes a right-aligned value to a subfield of at most 64 bits.
     func store(_ value: UInt64, _ to: Subfield) {
-        guard satisfies(to.field.info.prerequisite.code) else { return }
         var shift: UInt64 = 0
         for chunk in ActionCompiler.chunks(to) {
             let (word, at, n) = (Int(chunk & 0xff), chunk >> 8 & 0xff, chunk >> 16 & 0xff)
             let mask = n == 64 ? UInt64.max : (1 << n) - 1
-            writeField(word, mask: mask << at, value: (shift < 64 ? value >> shift & mask : 0) << at)
+            writeField(word, mask: mask << at, value: (shift < 64 ? value >> shift & mask : 0) << at, chunk: chunk)
             shift += n
         }
     }

@@ -18,7 +18,9 @@ extension Translator {
             }
             switch spec.destination {
             case .match(let d):
-                let mask = FieldValue.ones(d.count) << d.offset
+                var mask = FieldValue.ones(d.count) << d.offset
+                // By this name, the DSCP bits alone.
+                if d.field == .ipTOS { mask = mask & FieldValue(low: 0xfc) }
                 entry.match.require(d.field, value << d.offset, mask: mask)
             case .load(let d): entry.actions.append(.load(value, d))
             case .output:
@@ -33,10 +35,10 @@ extension Translator {
             }
         }
         builder.flags |= Program.Flag.hasEffects
-        let id = effects.intern(Effect(entry: entry, isDelete: l.deleteLearned, limit: l.limit))
+        let id = effects.intern(.learn(entry, limit: l.limit))
         builder.append(ProgramOp.header(.effect, c: id))
         builder.step(UInt64(id) << 3 | 2)
-        trace?.note(.learned(entry, isDelete: l.deleteLearned))
+        trace?.note(.learned(entry))
         if let result = l.resultDestination {
             // What the limit says depends on the learned entries, which no key holds.
             builder.flags |= Program.Flag.isTransient
@@ -44,16 +46,17 @@ extension Translator {
         }
     }
 
-    /// The value of a subfield up to 128 bits wide; zero when the packet lacks the field.
+    /// The value of a subfield up to 128 bits wide.
     private func load(_ s: Subfield) -> FieldValue {
-        guard satisfies(s.field.info.prerequisite.code) else { return .zero }
         var value = FieldValue.zero
         var shift = 0
         for chunk in ActionCompiler.chunks(s) {
             let (word, at, n) = (Int(chunk & 0xff), chunk >> 8 & 0xff, chunk >> 16 & 0xff)
             let mask = n == 64 ? UInt64.max : (1 << n) - 1
-            read(word, mask << at)
-            value = value | FieldValue(low: key[word] >> at & mask) << shift
+            if chunk & ActionCompiler.Chunk.isVoid == 0 {
+                read(word, mask << at)
+                value = value | FieldValue(low: key[word] >> at & mask) << shift
+            }
             shift += Int(n)
         }
         return value

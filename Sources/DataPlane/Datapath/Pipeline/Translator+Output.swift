@@ -14,7 +14,9 @@ extension Translator {
 
     func output(_ port: UInt32, maxLength: UInt32? = nil) {
         switch port {
-        case ReservedPort.inPort: send(to: inPort, maxLength: maxLength)
+        case ReservedPort.inPort where maxLength == nil: send(to: inPort)
+        // Open vSwitch cuts for numbered ports only.
+        case ReservedPort.inPort: note(.noSuchPort)
         case ReservedPort.dispatch: dispatch()
         case ReservedPort.table: dispatch(inPort: inPort)
         case ReservedPort.normal where maxLength == nil: normal()
@@ -37,12 +39,15 @@ extension Translator {
             failure = .resubmitDepth
             return
         }
-        resubmits += 1
-        guard resubmits <= limits.resubmits else {
+        guard resubmits < limits.resubmits else {
             failure = .resubmitCount
             return
         }
-        lookup(table: 0, inPort: port)
+        if wasMPLS {
+            triggerFreeze()
+            return
+        }
+        lookup(table: 0, inPort: port, deepens: true)
     }
 
     private func send(to port: UInt32, maxLength: UInt32? = nil) {
@@ -91,6 +96,8 @@ extension Translator {
     ///
     /// Nested operations that change the packet run on a real copy; when they only output, no copy is made.
     func onCopy(_ body: () -> Void) {
+        // Once for all copies and the packet.
+        commit()
         let n = FlowKeyLayout.wordCount
         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 2 * n + FlowKeyLayout.packetWordCount) { saved in
             let p = saved.baseAddress!
@@ -100,9 +107,7 @@ extension Translator {
             let base = (baseEtherType, baseTags, baseLabels, tagsChanged, labelsChanged, grownBy, wasMPLS)
             let start = builder.opCount
             builder.append(ProgramOp.header(.clone))
-            depth += 1
             body()
-            depth -= 1
             if isFreezing, failure == nil {
                 freezeNested()
             }
@@ -111,7 +116,6 @@ extension Translator {
             written.update(from: p + n, count: n)
             pending.update(from: p + 2 * n, count: FlowKeyLayout.packetWordCount)
             (baseEtherType, baseTags, baseLabels, tagsChanged, labelsChanged, grownBy, wasMPLS) = base
-            isExiting = false
         }
     }
 
@@ -145,8 +149,7 @@ extension Translator {
             failure = .resubmitDepth
             return true
         }
-        resubmits += 1
-        guard resubmits <= limits.resubmits else {
+        guard resubmits < limits.resubmits else {
             failure = .resubmitCount
             return true
         }
@@ -170,8 +173,17 @@ extension Translator {
         if chosen.isEmpty, state.group.kind != .all { note(.noLiveBucket) }
         for i in chosen {
             trace?.note(.bucket(group: id, bucket: buckets[i].id))
-            onCopy { run(state.buckets[i].actions.ops) }
-            if failure == .tooManyMPLSLabels { failure = nil }
+            onCopy {
+                depth += 1
+                run(state.buckets[i].actions.ops)
+                depth -= 1
+                // Neither too many labels nor `exit` in a bucket end what follows the group.
+                if failure == .tooManyMPLSLabels {
+                    failure = nil
+                    note(.tooManyMPLSLabels)
+                }
+            }
+            isExiting = false
             if failure != nil { return true }
         }
         return true
@@ -209,7 +221,7 @@ extension Translator {
         let destination = key[FlowKeyLayout.ethDstType] >> 16
         let source = key[FlowKeyLayout.ethSrcVLAN] >> 16
         let tci = key[FlowKeyLayout.ethSrcVLAN] & 0xffff
-        let vlan = tci & 0xfff
+        let vlan = tci & 0x1000 != 0 ? tci & 0xfff : 0
         if Self.isReservedGroupAddress(destination) || tables.ports.index(of: inPort) == nil { return }
         // A tag that is cut off says nothing about its VLAN.
         if etherType == FrameParser.EtherType.vlan || etherType == FrameParser.EtherType.serviceVLAN, tci & 0x1000 == 0 { return }
@@ -219,20 +231,23 @@ extension Translator {
             builder.flags |= Program.Flag.hasEffects
             builder.append(ProgramOp.header(.learnAddress, c: inPort))
             builder.append(vlan << 48 | source)
+            learnedAddresses.append(vlan << 48 | source)
         }
         // A tag with neither VLAN nor priority says nothing and is taken off.
-        let isEmptyTag = tci == 0x1000
-        let before = (key[FlowKeyLayout.ethSrcVLAN], key[FlowKeyLayout.inPortFlags], key[FlowKeyLayout.arpSHA])
-        if isEmptyTag { replaceTag(0) }
-        // The source is learned before the destination is looked up, so an address that sends to itself is on this port.
-        let isOwn = destination == source && source & 0x0100_0000_0000 == 0
-        if let port = isOwn ? inPort : tables.learning.port(vlan: vlan, mac: destination, now: now) {
+        let before = (key[FlowKeyLayout.ethSrcVLAN], key[FlowKeyLayout.inPortFlags])
+        let inner = before.1 & 0xffff
+        let outerKept = tci & 0x1000 != 0 && tci != 0x1000 ? tci : 0
+        let innerKept = tci & 0x1000 != 0 && inner & 0x1000 != 0 && inner != 0x1000 ? inner : 0
+        let dropsTags = outerKept != tci || innerKept != inner
+        if dropsTags { setTags(outer: outerKept, inner: innerKept, kinds: key[FlowKeyLayout.arpSHA] & 3) }
+        // What this packet taught is known at once, so an address that sends to itself is on this port.
+        if let port = learnedAddresses.contains(vlan << 48 | destination) ? inPort : tables.learning.port(vlan: vlan, mac: destination, now: now) {
             if port != inPort { send(to: port) } else { note(.outputToIngress) }
         } else {
             for number in tables.ports.floodNumbers where number != inPort { send(to: number) }
         }
-        if isEmptyTag {
-            (key[FlowKeyLayout.ethSrcVLAN], key[FlowKeyLayout.inPortFlags], key[FlowKeyLayout.arpSHA]) = before
+        if dropsTags {
+            (key[FlowKeyLayout.ethSrcVLAN], key[FlowKeyLayout.inPortFlags]) = before
             tagsChanged = true
         }
     }

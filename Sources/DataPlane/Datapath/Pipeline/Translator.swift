@@ -36,6 +36,8 @@ final class Translator {
     var now: UInt64 = 0
     var length = 0
 
+    /// TCP flags of the packet as it arrived, which no action writes.
+    var arrivalTCPFlags: UInt64 = 0
     /// EtherType of the packet as it arrived, for which `depends` is meant.
     private var originalEtherType: UInt64 = 0
     // The packet as committed so far.
@@ -65,6 +67,9 @@ final class Translator {
     var frozen: [Frozen] = []
     var stack: [UInt64] = []
     var actionSet: [Action] = []
+    var actionSetHasGroup = false
+    /// Addresses (VLAN 16 | MAC 48) that `normal` learned from this packet.
+    var learnedAddresses: [UInt64] = []
     /// The entry whose actions run, for `learn` and traces.
     var currentEntry: EntryRecord?
     var cookieOfEntry: UInt64 { currentEntry?.cookie ?? 0 }
@@ -125,8 +130,9 @@ final class Translator {
         for w in FlowKeyLayout.packetWordCount..<FlowKeyLayout.wordCount { key[w] = frozen.metadata.words[w] }
         key[FlowKeyLayout.inPortFlags] = key[FlowKeyLayout.inPortFlags] & 0xffff_ffff | frozen.metadata.words[FlowKeyLayout.inPortFlags] & ~0xffff_ffff
         stack = frozen.stack
-        actionSet = frozen.actionSet
-        resubmits = frozen.resubmits
+        key[FlowKeyLayout.conjunctionActset] = UInt64(ReservedPort.unset)
+        if !frozen.actionSet.isEmpty { writeActions(frozen.actionSet) }
+        resubmits = 0
         outputs = frozen.outputs
         firstReason = frozen.firstReason
         lastLookupMissed = false
@@ -171,6 +177,7 @@ final class Translator {
         depends[FlowKeyLayout.transport] = 0xff00_0003
         depends[FlowKeyLayout.inPortFlags] = 0xffff_ffff_0000_0000
         originalEtherType = type
+        arrivalTCPFlags = key[FlowKeyLayout.inPortFlags] >> 16 & 0xfff
         baseEtherType = type
         baseTags = (key[FlowKeyLayout.ethSrcVLAN] & 0xffff, key[FlowKeyLayout.inPortFlags] & 0xffff, key[FlowKeyLayout.arpSHA] & 3)
         baseLabels = (key[FlowKeyLayout.labels] & 0xffff_ffff, key[FlowKeyLayout.mplsMore])
@@ -179,7 +186,8 @@ final class Translator {
         grownBy = 0
         tableID = 0
         depth = 0
-        resubmits = 0
+        // The lookup in table 0 is none.
+        resubmits = -1
         outputs = 0
         failure = nil
         firstReason = nil
@@ -191,6 +199,8 @@ final class Translator {
         if !frozenSegments.isEmpty { frozenSegments = [] }
         if !stack.isEmpty { stack = [] }
         if !actionSet.isEmpty { actionSet = [] }
+        actionSetHasGroup = false
+        if !learnedAddresses.isEmpty { learnedAddresses = [] }
     }
 
     private func finish() {
@@ -198,7 +208,8 @@ final class Translator {
         if isFreezing, failure == nil { freeze() }
         if builder.isOverflowing { failure = .programTooLarge }
         if let failure {
-            builder.truncate(to: 0)
+            // What was learned on the way stays learned, as in Open vSwitch.
+            if builder.isOverflowing { builder.truncate(to: 0) } else { builder.keepEffects(from: 0) }
             builder.append(ProgramOp.header(.drop, a: failure.rawValue))
             trace?.note(.failed(failure))
         } else if outputs == 0, !isFreezing {
@@ -254,12 +265,21 @@ final class Translator {
     // MARK: - Lookup
 
     /// Looks the flow up in a table, as if it came in at `inPort`, and runs what matches.
-    func lookup(table: UInt8, inPort port: UInt32) {
+    ///
+    /// Of a fragment, even the first, the ports count as zero (Open vSwitch's `frag_handling` "normal"), since the fragments after it lack them.
+    func lookup(table: UInt8, inPort port: UInt32, deepens: Bool = false) {
         let oldTable = tableID
         let oldPorts = key[FlowKeyLayout.inPortFlags]
+        let oldTransport = key[FlowKeyLayout.transport]
         tableID = table
+        // The cache compares changed entries with the packet's own values, which are not the ones looked up here.
         if port != UInt32(truncatingIfNeeded: oldPorts >> 32) {
             key[FlowKeyLayout.inPortFlags] = oldPorts & 0xffff_ffff | UInt64(port) << 32
+            builder.writtenWords |= 1 << UInt64(FlowKeyLayout.inPortFlags)
+        }
+        if oldTransport & FrameParser.Fragment.any != 0, oldTransport >> 32 != 0 {
+            key[FlowKeyLayout.transport] = oldTransport & 0xffff_ffff
+            builder.writtenWords |= 1 << UInt64(FlowKeyLayout.transport)
         }
         let head = FlowTables.head(shared, Int(table))
         builder.visit(table: Int(table))
@@ -273,16 +293,18 @@ final class Translator {
         }
         let entry = head.conjunctiveCount == 0 ? head.lookup(key, version: version) : conjunctiveLookup(head)
         if let trace { trace.lookup(table: table, key: key, entry: entry) }
-        key[FlowKeyLayout.inPortFlags] = key[FlowKeyLayout.inPortFlags] & 0xffff_ffff | oldPorts & ~0xffff_ffff
+        key[FlowKeyLayout.inPortFlags] = oldPorts
+        key[FlowKeyLayout.transport] = oldTransport
+        resubmits &+= 1
         if let entry {
             lastLookupMissed = false
             builder.step(entry.word)
             let oldEntry = currentEntry
             currentEntry = entry
-            depth &+= 1
+            if deepens { depth &+= 1 }
             run(entry.actions.ops)
             if let trace { trace.leave(key: key) }
-            depth &-= 1
+            if deepens { depth &-= 1 }
             currentEntry = oldEntry
         } else {
             lastLookupMissed = true
@@ -316,7 +338,8 @@ final class Translator {
                 let ops = e.actions.ops
                 for i in 0..<Int(ops[1]) {
                     let c = ops[2 + i]
-                    clauses[UInt32(c >> 32), default: (0, 0)].seen |= 1 << (c >> 16 & 0xffff)
+                    // Clauses are numbered from 1 to 64.
+                    clauses[UInt32(c >> 32), default: (0, 0)].seen |= 1 << ((c >> 16 & 0xffff) &- 1)
                     clauses[UInt32(c >> 32)]!.of = Int(c & 0xffff)
                 }
             }
@@ -396,17 +419,40 @@ final class Translator {
         for w in 0..<FlowKeyLayout.wordCount { metadata.words[w] = key[w] }
         frozen.append(
             Frozen(
-                metadata: metadata, segments: frozenSegments, stack: stack, actionSet: actionSet, resubmits: resubmits, outputs: outputs,
-                firstReason: firstReason))
+                metadata: metadata, segments: frozenSegments, stack: stack, actionSet: actionSet, outputs: outputs, firstReason: firstReason))
         builder.append(ProgramOp.header(.recirculate, c: UInt32(frozen.count - 1)))
         builder.flags |= Program.Flag.isTransient
         trace?.note(.recirculated)
+    }
+
+    /// Adds to the action set; `actset_output` reads as its output, unless a group overrides that (OpenFlow 1.5.1 §5.6).
+    func writeActions(_ actions: [Action]) {
+        actionSet += actions
+        for action in actions where !actionSetHasGroup {
+            let port: UInt32
+            switch action {
+            case .output(let p, nil): port = p
+            case .controller(let c) where c.controllerID == 0 && c.userdata.isEmpty && !c.pause && c.meter == nil: port = ReservedPort.controller
+            case .group:
+                port = ReservedPort.unset
+                actionSetHasGroup = true
+            default: continue
+            }
+            write(FlowKeyLayout.conjunctionActset, mask: 0xffff_ffff, value: UInt64(port))
+        }
+    }
+
+    func clearActions() {
+        actionSet = []
+        actionSetHasGroup = false
+        write(FlowKeyLayout.conjunctionActset, mask: 0xffff_ffff, value: UInt64(ReservedPort.unset))
     }
 
     /// Executes the action set, at the end of the pipeline or of a clone.
     func runActionSet() {
         let list = ActionSet.ordered(actionSet)
         actionSet = []
+        actionSetHasGroup = false
         trace?.note(.actionSet(list))
         guard !list.isEmpty else { return }
         let record: ActionRecord
@@ -435,7 +481,6 @@ struct Frozen {
     var segments: [Segment]
     var stack: [UInt64]
     var actionSet: [Action]
-    var resubmits: Int
     var outputs: Int
     var firstReason: DropReason?
 }

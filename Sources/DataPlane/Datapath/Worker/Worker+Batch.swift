@@ -176,6 +176,7 @@ extension Worker {
         var running: UnsafeMutablePointer<UInt64>?
         var packets: UInt64 = 0
         var bytes = 0
+        var used: UInt64 = 0
         var state = states
         var i = 0
         while i < count {
@@ -185,18 +186,19 @@ extension Worker {
                     base[Program.Header.flags] & ~Program.Flag.usesGroups == 0
                 {
                     if base != running {
-                        credit(running, packets, bytes, state.pointee.time)
+                        credit(running, packets, bytes, used)
                         running = base
                         packets = 0
                         bytes = 0
                     }
                     packets &+= 1
                     bytes &+= length
+                    used = state.pointee.time
                     if hot.pointee.isObserved { observe(i, Program(base: base)) }
                     executor.run(Program(base: base).ops, &state.pointee)
                 } else {
                     // What follows may change versions, caches and programs.
-                    credit(running, packets, bytes, state.pointee.time)
+                    credit(running, packets, bytes, used)
                     running = nil
                     packets = 0
                     bytes = 0
@@ -206,7 +208,7 @@ extension Worker {
             state += 1
             i &+= 1
         }
-        credit(running, packets, bytes, (state - 1).pointee.time)
+        credit(running, packets, bytes, used)
     }
 
     @inline(__always) private func credit(_ program: UnsafeMutablePointer<UInt64>?, _ packets: UInt64, _ bytes: Int, _ now: UInt64) {

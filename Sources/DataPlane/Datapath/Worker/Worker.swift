@@ -146,8 +146,14 @@ public final class Worker {
     /// The way of every packet that the staged lookup did not serve: other subtables, confirmation of old entries, translation.
     @inline(never)
     func forward(_ i: Int, _ key: UnsafePointer<UInt64>) {
-        if version != tables.version { enterVersion() }
         let now = states[i].time
+        // What was learned in this batch may end in it; the packets behind a change all come this way.
+        if tables.nextDeadline <= now {
+            tables.owner.withLock { _ in _ = tables.expire(now: now) }
+            // That collects statistics, and programs that left the cache in this batch with them.
+            found.update(repeating: nil, count: Self.batchSize)
+        }
+        if version != tables.version { enterVersion() }
         let program: Program
         if usesCache, let cached = findAnywhere(key, now: now) {
             hot.pointee.hits &+= 1
@@ -261,13 +267,20 @@ public final class Worker {
     }
 
     private func applyEffects(now: UInt64) {
-        for id in executor.takeEffects() {
-            guard let effect = effects[id] else { continue }
+        // By value: the first may collect statistics, and with them the program and its effects.
+        for effect in executor.takeEffects().compactMap({ effects[$0] }) {
             tables.owner.withLock { _ in
-                let outcome = tables.learn(effect.entry, isDelete: effect.isDelete, limit: effect.limit, now: now)
-                if outcome.changed { tables.publish() }
+                switch effect {
+                case .learn(let entry, let limit):
+                    if tables.learn(entry, limit: limit, now: now) { tables.publish() }
+                case .reduceTimeouts(let entry, let ordinal, let idle, let hard):
+                    tables.reduceTimeouts(of: entry, ordinal: ordinal, idle: idle, hard: hard)
+                    tables.publish()
+                }
             }
         }
+        // The packets behind, also those already found in the cache, see the new version.
+        if version != tables.version { enterVersion() }
     }
 
     // MARK: - Versions and statistics
