@@ -18,7 +18,7 @@ extension Translator {
             let a = UInt8(truncatingIfNeeded: header >> 8)
             let b = UInt16(truncatingIfNeeded: header >> 16)
             let c = UInt32(truncatingIfNeeded: header >> 32)
-            if let trace { trace.action(key) }
+            if let trace { trace.action(key, at) }
             let next = at + Self.size(of: op, at)
             switch op {
             case .end: return
@@ -256,7 +256,9 @@ extension Translator {
         onCopy {
             let savedStack = stack
             let savedSet = actionSet
+            trace?.enterClone()
             run(nested)
+            trace?.leave(key, failure: failure)
             // A clone is a packet of its own, with an end of its own.
             if !isFreezing, failure == nil, !actionSet.isEmpty { runActionSet() }
             stack = savedStack

@@ -160,8 +160,11 @@ extension Translator {
         }
         if chosen.isEmpty, state.group.kind != .all { note(.noLiveBucket) }
         for i in chosen {
-            trace?.note(.bucket(group: id, bucket: buckets[i].id))
-            onCopy { run(state.buckets[i].actions.ops) }
+            trace?.enter(group: state.group, bucket: i, at: state.buckets[i].actions.ops)
+            onCopy {
+                run(state.buckets[i].actions.ops)
+                trace?.leave(key, failure: failure)
+            }
             if failure == .tooManyMPLSLabels { failure = nil }
             if failure != nil { return true }
         }

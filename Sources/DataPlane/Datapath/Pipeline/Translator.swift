@@ -125,6 +125,7 @@ final class Translator {
         firstReason = frozen.firstReason
         lastLookupMissed = false
         builder.flags |= Program.Flag.isTransient
+        trace?.resume(key)
         for (i, segment) in frozen.segments.enumerated() {
             tableID = segment.tableID
             currentEntry = segment.entry
@@ -192,7 +193,6 @@ final class Translator {
         if let failure {
             builder.truncate(to: 0)
             builder.append(ProgramOp.header(.drop, a: failure.rawValue))
-            trace?.note(.failed(failure))
         } else if outputs == 0, !isFreezing {
             let reason = firstReason ?? (lastLookupMissed ? .noMatch : .actionDrop)
             builder.append(ProgramOp.header(.drop, a: reason.rawValue))
@@ -273,7 +273,7 @@ final class Translator {
             currentEntry = entry
             depth &+= 1
             run(entry.actions.ops)
-            if let trace { trace.leave(key: key) }
+            if let trace { trace.leave(key, failure: failure) }
             depth &-= 1
             currentEntry = oldEntry
         } else {
@@ -399,7 +399,6 @@ final class Translator {
     func runActionSet() {
         let list = ActionSet.ordered(actionSet)
         actionSet = []
-        trace?.note(.actionSet(list))
         guard !list.isEmpty else { return }
         let record: ActionRecord
         if let known = actionSetRecords[list] {
@@ -412,7 +411,9 @@ final class Translator {
             record = ActionRecord(words: ActionCompiler(sides: tables.sides).compile(list), source: 0)
             actionSetRecords[list] = record
         }
+        trace?.enter(actionSet: list, at: record.ops)
         run(record.ops)
+        trace?.leave(key, failure: failure)
     }
 }
 
