@@ -23,10 +23,10 @@ struct BenchCommand: ParsableCommand {
 
         func print(_ result: BenchResult) throws {
             if json {
-                Swift.print(try BenchResult.json(result.object))
+                try OutputFile.print(BenchResult.json(result.object))
             } else {
                 BenchCommand.warnOfDebugBuild()
-                Swift.print(BenchResult.table([result]))
+                try OutputFile.print(BenchResult.table([result]))
             }
         }
     }
@@ -54,7 +54,7 @@ struct BenchCommand: ParsableCommand {
             results.append(try bench())
         }
         if isatty(STDERR_FILENO) != 0 { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
-        print(options.json ? try BenchResult.json(["results": results.map(\.object)]) : BenchResult.table(results))
+        try OutputFile.print(options.json ? BenchResult.json(["results": results.map(\.object)]) : BenchResult.table(results))
     }
 
     static func warnOfDebugBuild() {

@@ -29,11 +29,13 @@ struct TraceCommand: ParsableCommand {
     var description: String?
     @Option(help: ArgumentHelp("Take the packet from this capture (pcap or pcapng, Ethernet).", valueName: "file")) var capture: String?
     @Option(help: ArgumentHelp("The packet's number in the capture; the first is 1, as tcpdump -# and tshark number them.", valueName: "n")) var packet: Int?
-    @Option(help: ArgumentHelp("The port on which the captured packet arrives: 1 to 4294967039, or LOCAL (required with --capture).", valueName: "port"))
+    @Option(help: ArgumentHelp("The port on which the captured packet arrives: 1 to 4294967039, or LOCAL (required with --capture).", valueName: "port"),
+        transform: PortNumber.init(checking:))
     var inPort: PortNumber?
     @Option(
         name: .customLong("port"), parsing: .singleValue,
-        help: ArgumentHelp("A further port that exists, for floods (repeatable). Ports of flow entries exist anyway.", valueName: "port"))
+        help: ArgumentHelp("A further port that exists, for floods (repeatable). Ports of flow entries exist anyway.", valueName: "port"),
+        transform: PortNumber.init(checking:))
     var ports: [PortNumber] = []
     @Flag(help: "For each table, tell of the entries above the matching one which fields did not match.") var whyNot = false
     @Option(help: ArgumentHelp("How many such entries per table.", valueName: "n")) var whyNotLimit: Int = TraceCommand.defaultWhyNotLimit
@@ -58,7 +60,7 @@ struct TraceCommand: ParsableCommand {
     }
 
     func run() throws {
-        let modifications = try FlowInput.load(flows: flows, groups: groups, meters: meters)
+        let program = try FlowProgram(flows: flows, groups: groups, meters: meters)
         let subject = try description.map(TracedPacket.init(description:)) ?? TracedPacket(capture: capture!, number: packet!, inPort: inPort!.number)
         var limits = Limits()
         limits.vlanTags = max(vlanLimit, subject.tagCount)
@@ -66,8 +68,7 @@ struct TraceCommand: ParsableCommand {
         registry.attach(ReservedPort.local)
         for p in [subject.inPort] + ports.map(\.number) { registry.attach(p) }
         let tables = FlowTables(limits: limits, ports: registry)
-        for m in modifications { try tables.apply(m, now: subject.time) }
-        tables.publish()
+        try program.apply(to: tables, now: subject.time)
         let trace = PacketTracer(tables: tables).trace(
             subject.bytes, inPort: subject.inPort, metadata: subject.metadata, time: subject.time, refusalLimit: whyNot || json ? whyNotLimit : 0)
         try subject.check(trace)
@@ -77,9 +78,9 @@ struct TraceCommand: ParsableCommand {
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(report), as: UTF8.self))
+            try OutputFile.print(String(decoding: try encoder.encode(report), as: UTF8.self))
         } else {
-            print(report.text(.standardOutput))
+            try OutputFile.print(report.text(.standardOutput))
         }
     }
 }

@@ -18,7 +18,7 @@ enum LoadBench {
         let before = ProcessMemory.resident
 
         let start = weft_monotonic_ns()
-        if let file { text = Array(try readFile(file)) }
+        if let file { text = try InputFile.read(file) }
         let textBytes = text?.count ?? 0
         var parsed: FlowText.Parsed? = FlowText.parse(bytes: text ?? [])
         if file != nil { text = nil }
@@ -58,11 +58,6 @@ enum LoadBench {
             headline: "\(ReplaySummary.count(UInt64(perSecond))) entries per second\(memory)"
                 + " (parse \(ReplaySummary.decimal(Double(parsedAt - start) / 1e9, 3)) s, insert \(ReplaySummary.decimal(Double(publishedAt - parsedAt) / 1e9, 3)) s)",
             numbers: numbers)
-    }
-
-    private static func readFile(_ file: String) throws -> Data {
-        if file == "-" { return FileHandle.standardInput.readDataToEndOfFile() }
-        do { return try Data(contentsOf: URL(fileURLWithPath: file)) } catch { throw CommandError("\(file) cannot be read: \(error.localizedDescription)") }
     }
 
     /// A packet for the first entry.

@@ -49,16 +49,18 @@ public final class PacketTracer {
         worker.recorder = recorder
         tables.ports.attach(inPort)
 
-        let room = (Worker.headroom + frame.count + 127) / 128 * 128 + 64
+        let room = (Worker.headroom + max(frame.count, 2048) + 127) / 128 * 128 + 64
         let buffer = UnsafeMutableRawPointer.allocate(byteCount: room, alignment: 64)
         buffer.initializeMemory(as: UInt8.self, repeating: 0, count: room)
         defer { buffer.deallocate() }
         let data = buffer + Worker.headroom
         // Safe: the buffer has room for the frame after the headroom.
         frame.withUnsafeBytes { if let base = $0.baseAddress { data.copyMemory(from: base, byteCount: frame.count) } }
-        var state = PacketState(
-            data: data, length: frame.count, bufferStart: buffer, bufferEnd: buffer + room, layout: FrameLayout(), inPort: inPort, index: 0,
-            time: time)
+        var state = PacketState(buffer: buffer, index: 0)
+        state.data = data
+        state.length = frame.count
+        state.inPort = inPort
+        state.time = time
         var result = PacketTrace(
             arrived: metadata ?? FlowKey(), items: [], programs: [], dependencies: .any, dependsOnLength: false, isCacheable: true, usesGroups: false,
             usesLearning: false, ends: [], isParsed: true)

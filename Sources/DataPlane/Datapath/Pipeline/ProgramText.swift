@@ -38,6 +38,12 @@ struct ProgramText {
         case .output: say("send on port \(port(c))")
         case .outputTruncated: say("send the first \(at[1] & 0xffff_ffff) bytes on port \(port(c))")
         case .controller: say(c == 0xffff ? "hand to the controller" : "hand the first \(c) bytes to the controller")
+        case .route:
+            say(addresses(at))
+            say("set nw_ttl=\(a)")
+            say("send on port \(port(c))")
+        case .addresses: say(addresses(at))
+        case .timeToLive: say("set nw_ttl=\(a)")
         case .ethernet: say(sets(at, b, [.ethDst, .ethSrc]))
         case .ipv4: say(sets(at, b, [.ipv4Src, .ipv4Dst, .ipTOS, .ipTTL]))
         case .ipv6: say(sets(at, b, [.ipv6Src, .ipv6Dst, .ipTOS, .ipTTL, .ipv6Label]))
@@ -64,6 +70,13 @@ struct ProgramText {
             say("learn that \(mac), VLAN \(at[1] >> 48), is on port \(FlowText.portText(c))")
         case .drop: say("drop: \(DropReason(rawValue: a)?.name ?? String(a))")
         }
+    }
+
+    /// Whole Ethernet addresses, as they lie in memory.
+    private func addresses(_ at: UnsafePointer<UInt64>) -> String {
+        let first = UInt64(bigEndian: at[1])
+        let source = first << 32 & 0xffff_0000_0000 | UInt64(UInt32(bigEndian: UInt32(truncatingIfNeeded: at[2])))
+        return "set \(FlowText.text(.ethDst, FieldValue(low: first >> 16), mask: nil)), \(FlowText.text(.ethSrc, FieldValue(low: source), mask: nil))"
     }
 
     private func port(_ index: UInt32) -> String { FlowText.portText(ports.number(at: Int(index))) }
