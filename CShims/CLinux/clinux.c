@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "weft_hot.h"
+#include "weft_memory.h"
 #include "weft_thread.h"
+#include <malloc.h>
 #include <time.h>
 #include <sched.h>
 #include <pthread.h>
@@ -56,3 +58,5 @@ void *weft_allocate_large(size_t size) {
 }
 
 void weft_free_large(void *p, size_t size) { munmap(p, size); }
+
+void weft_release_free_memory(void) { malloc_trim(0); }

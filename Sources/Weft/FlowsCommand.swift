@@ -25,7 +25,7 @@ struct FlowsCommand: ParsableCommand {
             } else {
                 file.printDiagnostics(to: FileHandle.standardOutput)
                 let n = parsed.modifications.count
-                print("\(input.file): \(n) \(n == 1 ? "line" : "lines") read, \(parsed.errorCount) errors, \(parsed.warningCount) warnings")
+                try OutputFile.print("\(input.file): \(n) \(n == 1 ? "line" : "lines") read, \(parsed.errorCount) errors, \(parsed.warningCount) warnings")
             }
             if !parsed.isValid { throw ExitCode(1) }
         }
@@ -48,17 +48,17 @@ struct FlowsCommand: ParsableCommand {
                 default: false
                 }
             }
-            var output = TextOutput()
+            let output = try OutputFile("-")
             if onlyAdds {
-                for m in parsed.modifications { if case .addMeter = m { output.line(FlowText.text(m)) } }
-                for m in parsed.modifications { if case .addGroup = m { output.line(FlowText.text(m)) } }
+                for m in parsed.modifications { if case .addMeter = m { try output.write((FlowText.text(m) + "\n").utf8) } }
+                for m in parsed.modifications { if case .addGroup = m { try output.write((FlowText.text(m) + "\n").utf8) } }
                 for e in sorted(parsed.modifications.compactMap { if case .flow(_, let e, _, _, _) = $0 { e } else { nil } }) {
-                    output.line(FlowText.text(e))
+                    try output.write((FlowText.text(e) + "\n").utf8)
                 }
             } else {
-                for m in parsed.modifications { output.line(FlowText.text(m)) }
+                for m in parsed.modifications { try output.write((FlowText.text(m) + "\n").utf8) }
             }
-            output.flush()
+            try output.flush()
         }
     }
 
@@ -73,11 +73,11 @@ struct FlowsCommand: ParsableCommand {
             let parsed = try input.loadValid()
             var tables = FlowFileTables()
             for m in parsed.modifications { tables.apply(m) }
-            var output = TextOutput()
+            let output = try OutputFile("-")
             for e in sorted(tables.entries) {
-                output.line(json ? try encodeJSON(EntryReport(e)) : " " + FlowText.text(e))
+                try output.write(((json ? encodeJSON(EntryReport(e)) : " " + FlowText.text(e)) + "\n").utf8)
             }
-            output.flush()
+            try output.flush()
         }
     }
 }
@@ -117,16 +117,7 @@ struct FlowFile: ParsableArguments {
 extension FlowFile.Loaded {
     /// Reads a file, or standard input for `-`.
     init(reading file: String, parse: ([UInt8]) -> FlowText.Parsed) throws {
-        let bytes: [UInt8]
-        if file == "-" {
-            bytes = Array(FileHandle.standardInput.readDataToEndOfFile())
-        } else {
-            do {
-                bytes = Array(try Data(contentsOf: URL(fileURLWithPath: file)))
-            } catch {
-                throw ValidationError("\(file) cannot be read: \(error.localizedDescription)")
-            }
-        }
+        let bytes = try InputFile.read(file)
         self.init(name: file, bytes: bytes, parsed: parse(bytes))
     }
 
@@ -267,18 +258,4 @@ private func encodeJSON(_ value: some Encodable) throws -> String {
     return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
 
-private func printJSON(_ value: some Encodable) throws { print(try encodeJSON(value)) }
-
-/// Standard output in large pieces.
-private struct TextOutput {
-    private var pending = Data()
-    mutating func line(_ s: String) {
-        pending.append(contentsOf: s.utf8)
-        pending.append(0x0a)
-        if pending.count > 1 << 16 { flush() }
-    }
-    mutating func flush() {
-        FileHandle.standardOutput.write(pending)
-        pending.removeAll(keepingCapacity: true)
-    }
-}
+private func printJSON(_ value: some Encodable) throws { try OutputFile.print(encodeJSON(value)) }

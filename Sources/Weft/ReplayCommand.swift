@@ -26,24 +26,27 @@ struct ReplayCommand: ParsableCommand {
 
     @Option(
         name: .customLong("in"), parsing: .singleValue,
-        help: ArgumentHelp("A capture (pcap or pcapng, Ethernet) that arrives on a port (required, repeatable); '-' is standard input.", valueName: "port=capture"))
+        help: ArgumentHelp("A capture (pcap or pcapng, Ethernet) that arrives on a port (required, repeatable); '-' is standard input.", valueName: "port=capture"),
+        transform: PortFile.init(argument:))
     var inputs: [PortFile] = []
 
     @Option(
         name: .customLong("out"), parsing: .singleValue,
-        help: ArgumentHelp("Write what leaves a port as pcap, with the input's timestamps (repeatable).", valueName: "port=capture"))
+        help: ArgumentHelp("Write what leaves a port as pcap, with the input's timestamps (repeatable); '-' is standard output.", valueName: "port=capture"),
+        transform: PortFile.init(argument:))
     var outputs: [PortFile] = []
 
     @Option(
         name: .customLong("port"), parsing: .singleValue,
-        help: ArgumentHelp("A further port that exists, for floods (repeatable). Ports of --in, --out and of flow entries exist anyway.", valueName: "port"))
+        help: ArgumentHelp("A further port that exists, for floods (repeatable). Ports of --in, --out and of flow entries exist anyway.", valueName: "port"),
+        transform: PortNumber.init(checking:))
     var ports: [PortNumber] = []
 
     @Option(name: .customLong("repeat"), help: ArgumentHelp("Measure: replay the loaded packets this many times.", valueName: "n"))
     var repetitions: Int?
     @Option(help: ArgumentHelp("Measure: replay the loaded packets for this long.", valueName: "seconds")) var duration: Double?
     @Option(help: ArgumentHelp("Measure: forwarding threads, each with its share of the flows.", valueName: "n")) var threads: Int = 1
-    @Option(help: ArgumentHelp("Write one line of JSON for each input packet.", valueName: "file")) var fates: String?
+    @Option(help: ArgumentHelp("Write one line of JSON for each input packet; '-' is standard output.", valueName: "file")) var fates: String?
     @Flag(help: "Translate every packet; use no cache.") var noCache = false
     @Option(help: ArgumentHelp("VLAN tags that are parsed, 1 or 2 (Open vSwitch's vlan-limit).", valueName: "n")) var vlanLimit: Int = 1
     @Flag(help: "Print one JSON object instead of text.") var json = false
@@ -60,77 +63,76 @@ struct ReplayCommand: ParsableCommand {
         if !(1...2).contains(vlanLimit) { throw ValidationError("--vlan-limit \(vlanLimit): must be 1 or 2") }
         if isMeasuring, !outputs.isEmpty { throw ValidationError("--out cannot be used with --repeat or --duration: measuring only counts") }
         if isMeasuring, fates != nil { throw ValidationError("--fates cannot be used with --repeat or --duration: measuring only counts") }
-        let ins = inputs.filter { $0.file == "-" }.count + (flows == "-" ? 1 : 0)
+        let ins = ([flows, groups, meters].compactMap { $0 } + inputs.map(\.file)).count { $0 == "-" }
         if ins > 1 { throw ValidationError("standard input can be read once only, and '-' is given \(ins) times") }
         var seen: Set<UInt32> = []
         for o in outputs where !seen.insert(o.port).inserted { throw ValidationError("--out \(o.port)=\(o.file): port \(o.port) has an --out already") }
+        var files: Set<String> = []
+        for file in outputs.map(\.file) + (fates.map { [$0] } ?? []) where !files.insert(file).inserted {
+            throw ValidationError("\(file == "-" ? "standard output" : file) would be written twice; give each output a file of its own")
+        }
     }
 
     func run() throws {
-        let modifications = try FlowInput.load(flows: flows, groups: groups, meters: meters)
+        let program = try FlowProgram(flows: flows, groups: groups, meters: meters)
         var limits = Limits()
         limits.vlanTags = vlanLimit
         let registry = PortRegistry()
         registry.attach(ReservedPort.local)
         for p in inputs.map(\.port) + outputs.map(\.port) + ports.map(\.number) { registry.attach(p) }
-        let summary: ReplaySummary
+        var summary: ReplaySummary
         if isMeasuring {
             summary = try MeasuredReplay(
-                modifications: modifications, inputs: inputs, limits: limits, ports: registry, repetitions: repetitions, duration: duration,
-                threads: threads, usesCache: !noCache
+                program: program, inputs: inputs, limits: limits, ports: registry, repetitions: repetitions, duration: duration,
+                threads: threads, usesCache: !noCache, showsProgress: !json
             ).run()
         } else {
             summary = try CaptureReplay(
-                modifications: modifications, inputs: inputs, outputs: outputs, fates: fates, limits: limits, ports: registry, usesCache: !noCache,
+                program: program, inputs: inputs, outputs: outputs, fates: fates, limits: limits, ports: registry, usesCache: !noCache,
                 showsProgress: !json
             ).run()
         }
-        print(json ? try summary.json() : summary.text())
+        for (i, input) in inputs.enumerated() where input.file != "-" && inputs[..<i].contains(where: { $0.port == input.port && $0.file == input.file }) {
+            summary.warnings.append("--in \(input.port)=\(input.file) is given twice: each of its packets arrived twice")
+        }
+        let text = json ? try summary.json() : summary.text()
+        // Standard output may be a capture or the fates.
+        if outputs.contains(where: { $0.file == "-" }) || fates == "-" {
+            FileHandle.standardError.write(Data((text + "\n").utf8))
+        } else {
+            try OutputFile.print(text)
+        }
         if !summary.isBalanced { throw ExitCode(3) }
     }
 }
 
 /// `PORT=FILE` on the command line.
-struct PortFile: ExpressibleByArgument {
+struct PortFile {
     var port: UInt32
     var file: String
 
-    init?(argument: String) {
-        guard let equals = argument.firstIndex(of: "="), let port = PortNumber(argument: String(argument[..<equals])) else { return nil }
+    init(argument: String) throws {
+        guard let equals = argument.firstIndex(of: "=") else {
+            throw ValidationError("give a port number before the file, as in 1=\(argument)")
+        }
+        port = try PortNumber(checking: String(argument[..<equals])).number
         file = String(argument[argument.index(after: equals)...])
-        if file.isEmpty { return nil }
-        self.port = port.number
+        if file.isEmpty { throw ValidationError("the file after '=' is missing") }
     }
 }
 
-/// An OpenFlow port number on the command line: 1 to 0xfffffeff, or LOCAL.
-struct PortNumber: ExpressibleByArgument {
+/// An OpenFlow port number on the command line: 1 to 4294967039 (0xfffffeff), or LOCAL.
+struct PortNumber {
     var number: UInt32
 
-    init?(argument: String) {
+    init(checking argument: String) throws {
         if argument.uppercased() == "LOCAL" {
             number = ReservedPort.local
             return
         }
-        guard let n = UInt32(argument), n > 0, n < ReservedPort.max else { return nil }
+        guard let n = UInt32(argument), n > 0, n < ReservedPort.max else {
+            throw ValidationError("port '\(argument)' is not a port number: 1 to \(ReservedPort.max - 1), or LOCAL")
+        }
         number = n
-    }
-}
-
-/// The flow, group and meter files of a command, read and checked.
-enum FlowInput {
-    static func load(flows: String, groups: String? = nil, meters: String? = nil) throws -> [FlowModification] {
-        var all: [FlowModification] = []
-        if let meters { all += try read(meters) { FlowText.parseMeters(bytes: $0) } }
-        if let groups { all += try read(groups) { FlowText.parseGroups(bytes: $0) } }
-        all += try read(flows) { FlowText.parse(bytes: $0) }
-        return all
-    }
-
-    private static func read(_ file: String, _ parse: ([UInt8]) -> FlowText.Parsed) throws -> [FlowModification] {
-        let loaded = try FlowFile.Loaded(reading: file, parse: parse)
-        loaded.printDiagnostics(to: FileHandle.standardError)
-        if !loaded.parsed.isValid { throw ExitCode(1) }
-        return loaded.parsed.modifications
     }
 }

@@ -4,5 +4,5 @@ import ArgumentParser
 struct Weft: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "weft", abstract: "Virtual networks for Linux hosts: replay, trace and measure flow tables.",
-        subcommands: [ReplayCommand.self, FlowsCommand.self])
+        subcommands: [ReplayCommand.self, TraceCommand.self, FlowsCommand.self, BenchCommand.self])
 }

@@ -6,7 +6,7 @@ import Ports
 
 /// Each packet of the captures once, in the order of time.
 struct CaptureReplay {
-    var modifications: [FlowModification]
+    var program: FlowProgram
     var inputs: [PortFile]
     var outputs: [PortFile]
     var fates: String?
@@ -23,13 +23,13 @@ struct CaptureReplay {
         let merger = CaptureMerger(readers)
         var writers: [UInt32: CaptureWriter] = [:]
         for o in outputs { writers[o.port] = try CaptureWriter(o.file, precision: merger.precision, inputs: readers.map(\.reader)) }
-        let fateWriter = try fates.map { try FateWriter($0, ports: ports) }
+        let fateWriter = try fates.map { try FateWriter($0, ports: ports, inputs: inputs.map(\.file)) }
         let element = ForwardingElement(
             limits: limits, ports: ports, usesCache: usesCache,
             recorder: EventRecorder(keepsBytes: !writers.isEmpty))
         // Entries begin their life with the first packet.
         var arrival = try merger.next()
-        try element.apply(modifications, now: arrival?.time ?? 0)
+        try program.apply(to: element.tables, now: arrival?.time ?? 0)
         if let fateWriter { element.worker.observePrograms { fateWriter.ran(packet: $0, path: $1) } }
 
         var summary = ReplaySummary()
@@ -42,6 +42,7 @@ struct CaptureReplay {
         func flush() throws {
             let frames = staging.frames()
             var failure: CaptureError?
+            var fateFailure: (any Error)?
             element.process(frames) { first, recorder in
                 for e in recorder.events where e.kind == .transmitted && failure == nil {
                     guard let writer = writers[ports.number(at: Int(e.port))] else { continue }
@@ -54,9 +55,10 @@ struct CaptureReplay {
                         } catch { failure = error }
                     }
                 }
-                fateWriter?.ended(first: done + first, frames: frames[first...], recorder)
+                do { try fateWriter?.ended(first: done + first, frames: frames[first...], recorder) } catch { fateFailure = error }
             }
             if let failure { throw failure }
+            if let fateFailure { throw fateFailure }
             done += frames.count
             staging.removeAll()
             progress.update(done)

@@ -4,26 +4,15 @@ import Foundation
 
 /// Writes the fate of each packet as a line of JSON.
 final class FateWriter {
-    private let handle: FileHandle
-    private let name: String
+    private let file: OutputFile
     private let ports: PortRegistry
-    private var buffer: [UInt8] = []
     private var lastMatch: [Int: (table: UInt8, priority: UInt16, cookie: UInt64)] = [:]
 
-    init(_ file: String, ports: PortRegistry) throws {
-        name = file
+    /// - Parameter inputs: files in use, which must not be written onto.
+    init(_ file: String, ports: PortRegistry, inputs: [String]) throws {
+        self.file = try OutputFile(file, inputs: inputs)
         self.ports = ports
-        if file == "-" {
-            handle = .standardOutput
-        } else {
-            guard FileManager.default.createFile(atPath: file, contents: nil), let h = FileHandle(forWritingAtPath: file) else {
-                throw FateError(description: "\(file) cannot be written: \(String(cString: strerror(errno)))")
-            }
-            handle = h
-        }
     }
-
-    struct FateError: Error, CustomStringConvertible { var description: String }
 
     /// Notes the last entry that a packet of the batch matched.
     func ran(packet: Int, path: (table: UInt8, priority: UInt16, cookie: UInt64)?) {
@@ -31,7 +20,7 @@ final class FateWriter {
     }
 
     /// Writes the lines of a finished batch.
-    func ended(first: Int, frames: ArraySlice<ReceivedFrame>, _ recorder: EventRecorder) {
+    func ended(first: Int, frames: ArraySlice<ReceivedFrame>, _ recorder: EventRecorder) throws {
         var events: [Int: [EventRecorder.Event]] = [:]
         var n = 0
         for e in recorder.events {
@@ -55,24 +44,13 @@ final class FateWriter {
             } else {
                 line += ",\"lastMatch\":null"
             }
-            buffer += Array((line + "}\n").utf8)
+            try file.write((line + "}\n").utf8)
         }
         lastMatch.removeAll(keepingCapacity: true)
-        if buffer.count > 1 << 16 { try? flush() }
     }
 
     /// Port numbers are numbers in JSON, LOCAL too.
     private static func port(_ n: UInt32) -> String { String(n) }
 
-    private func flush() throws {
-        do {
-            try handle.write(contentsOf: buffer)
-        } catch { throw FateError(description: "\(name) cannot be written: \(error.localizedDescription)") }
-        buffer.removeAll(keepingCapacity: true)
-    }
-
-    func close() throws {
-        try flush()
-        if name != "-" { try? handle.close() }
-    }
+    func close() throws { try file.flush() }
 }

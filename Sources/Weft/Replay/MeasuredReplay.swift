@@ -10,7 +10,7 @@ import Synchronization
 /// Each packet is copied into a fresh buffer as a receive would and parsed, looked up and executed anew; nothing about it is kept from loop to loop but
 /// what the caches learned from its bytes. With several threads the packets are divided by flow, as a network card's queues would.
 struct MeasuredReplay {
-    var modifications: [FlowModification]
+    var program: FlowProgram
     var inputs: [PortFile]
     var limits: Limits
     var ports: PortRegistry
@@ -18,6 +18,7 @@ struct MeasuredReplay {
     var duration: Double?
     var threads: Int
     var usesCache: Bool
+    var showsProgress: Bool
 
     func run() throws -> ReplaySummary {
         let merger = CaptureMerger(try inputs.map { CaptureMerger.Input(port: $0.port, reader: try CaptureReader($0.file)) })
@@ -27,11 +28,10 @@ struct MeasuredReplay {
             guard error.isWarning else { throw error }
             warnings.append("\(error)")
         }
-        guard arena.count > 0 else { throw FateWriter.FateError(description: "the captures hold no packets") }
+        guard arena.count > 0 else { throw CommandError("the captures hold no packets: \(inputs.map(\.file).joined(separator: ", "))") }
         let tables = FlowTables(limits: limits, ports: ports)
         let begin = arena.packets[0].time
-        for m in modifications { try tables.apply(m, now: begin) }
-        tables.publish()
+        try program.apply(to: tables, now: begin)
 
         let shares = share(arena)
         let longest = Int(arena.packets.map(\.length).max() ?? 64)
@@ -73,6 +73,8 @@ struct MeasuredReplay {
         let worker: Worker
         let frames: UnsafeMutableBufferPointer<ReceivedFrame>
         var loops: UInt64 = 0
+        /// Packets so far, for the progress bar.
+        let done = Atomic<UInt64>(0)
         var start: UInt64 = 0
         var end: UInt64 = 0
         init(worker: Worker, frames: UnsafeMutableBufferPointer<ReceivedFrame>) {
@@ -97,6 +99,15 @@ struct MeasuredReplay {
             }
             return Lane(worker: Worker(tables: tables, usesCache: usesCache, maxFrameLength: maxFrameLength), frames: frames)
         }
+        let ticker = ProgressTicker(isShown: showsProgress) { [duration, repetitions] progress, elapsed in
+            let done = lanes.reduce(0) { $0 + Int($1.done.load(ordering: .relaxed)) }
+            if let duration {
+                progress.update(done, fraction: elapsed / duration, of: "\(ReplaySummary.decimal(min(elapsed, duration), 0)) of \(ReplaySummary.decimal(duration, 0)) s")
+            } else if let repetitions {
+                progress.update(done, of: repetitions * arena.count)
+            }
+        }
+        defer { ticker.stop() }
         if lanes.count == 1 {
             tables.collectStatistics = { [unowned worker = lanes[0].worker] in worker.collectStatistics() }
             loop(lanes[0], tables: tables, expires: true)
@@ -135,12 +146,14 @@ struct MeasuredReplay {
                 lane.worker.process(frames + at, count: count)
                 at += count
                 // The clock is asked every 4096 packets.
+                if at & 4095 == 0 { lane.done.store(lane.loops &* UInt64(n) &+ UInt64(at), ordering: .relaxed) }
                 if let limit, at & 4095 == 0 || at >= n, weft_monotonic_ns() &- lane.start >= limit {
                     lane.loops += 1
                     break outer
                 }
             }
             lane.loops += 1
+            lane.done.store(lane.loops &* UInt64(n), ordering: .relaxed)
             if let repetitions, lane.loops >= UInt64(repetitions) { break }
         }
         lane.end = weft_monotonic_ns()

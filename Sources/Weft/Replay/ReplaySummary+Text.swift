@@ -123,3 +123,8 @@ extension DropReason {
         }
     }
 }
+
+/// Explanations of drop reasons by their names.
+enum DropReasonText {
+    static let byName = Dictionary(uniqueKeysWithValues: DropReason.allCases.map { ($0.name, $0.explanation) })
+}

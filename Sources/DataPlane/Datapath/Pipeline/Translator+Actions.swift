@@ -18,7 +18,7 @@ extension Translator {
             let a = UInt8(truncatingIfNeeded: header >> 8)
             let b = UInt16(truncatingIfNeeded: header >> 16)
             let c = UInt32(truncatingIfNeeded: header >> 32)
-            if let trace { trace.action(key) }
+            if let trace { trace.action(key, at) }
             let next = at + Self.size(of: op, at)
             switch op {
             case .end: return
@@ -263,7 +263,11 @@ extension Translator {
     }
 
     private func clone(_ nested: UnsafePointer<UInt64>) {
-        onCopy { runAsPacket(nested) }
+        onCopy {
+            trace?.enterClone()
+            runAsPacket(nested)
+            trace?.leave(key, failure: failure)
+        }
     }
 
     /// Runs a list as the whole life of a packet: with its own stack and action set, which is executed in the end. `exit` in it ends the walk.

@@ -172,11 +172,12 @@ extension Translator {
         }
         if chosen.isEmpty, state.group.kind != .all { note(.noLiveBucket) }
         for i in chosen {
-            trace?.note(.bucket(group: id, bucket: buckets[i].id))
+            trace?.enter(group: state.group, bucket: i, at: state.buckets[i].actions.ops)
             onCopy {
                 depth += 1
                 run(state.buckets[i].actions.ops)
                 depth -= 1
+                trace?.leave(key, failure: failure)
                 // Neither too many labels nor `exit` in a bucket end what follows the group.
                 if failure == .tooManyMPLSLabels {
                     failure = nil

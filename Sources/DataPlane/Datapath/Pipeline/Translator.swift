@@ -137,6 +137,7 @@ final class Translator {
         firstReason = frozen.firstReason
         lastLookupMissed = false
         builder.flags |= Program.Flag.isTransient
+        trace?.resume(key)
         for (i, segment) in frozen.segments.enumerated() {
             tableID = segment.tableID
             currentEntry = segment.entry
@@ -211,7 +212,6 @@ final class Translator {
             // What was learned on the way stays learned, as in Open vSwitch.
             if builder.isOverflowing { builder.truncate(to: 0) } else { builder.keepEffects(from: 0) }
             builder.append(ProgramOp.header(.drop, a: failure.rawValue))
-            trace?.note(.failed(failure))
         } else if outputs == 0, !isFreezing {
             let reason = firstReason ?? (lastLookupMissed ? .noMatch : .actionDrop)
             builder.append(ProgramOp.header(.drop, a: reason.rawValue))
@@ -303,7 +303,7 @@ final class Translator {
             currentEntry = entry
             if deepens { depth &+= 1 }
             run(entry.actions.ops)
-            if let trace { trace.leave(key: key) }
+            if let trace { trace.leave(key, failure: failure) }
             if deepens { depth &-= 1 }
             currentEntry = oldEntry
         } else {
@@ -453,7 +453,6 @@ final class Translator {
         let list = ActionSet.ordered(actionSet)
         actionSet = []
         actionSetHasGroup = false
-        trace?.note(.actionSet(list))
         guard !list.isEmpty else { return }
         let record: ActionRecord
         if let known = actionSetRecords[list] {
@@ -466,7 +465,9 @@ final class Translator {
             record = ActionRecord(words: ActionCompiler(sides: tables.sides).compile(list), source: 0)
             actionSetRecords[list] = record
         }
+        trace?.enter(actionSet: list, at: record.ops)
         run(record.ops)
+        trace?.leave(key, failure: failure)
     }
 }
 
