@@ -55,14 +55,25 @@ final class CacheSubtable {
             return difference == 0
         }
 
-        /// Tells for each of the 16 packet words which bits the packets of an entry are known to have, and how.
-        func describe(_ entry: UnsafeMutablePointer<UInt64>, _ known: UnsafeMutablePointer<(mask: UInt64, value: UInt64)>) {
-            for w in 0..<FlowKeyLayout.packetWordCount { known[w] = (0, 0) }
+        /// Which bits of a word the packets of an entry are known to have, and how.
+        @inline(__always) func known(_ entry: UnsafeMutablePointer<UInt64>, _ word: Int) -> (mask: UInt64, value: UInt64) {
             let e = entry + CacheSubtable.headerWords
-            for i in 0..<mask.count {
-                let word = mask.index(i)
-                known[word] = (mask.mask(i), e[isDense ? word : i])
+            if isDense {
+                switch word {
+                case 0: return (dense.0, e[0])
+                case 1: return (dense.1, e[1])
+                case 2: return (dense.2, e[2])
+                case 3: return (dense.3, e[3])
+                case 4: return (dense.4, e[4])
+                default: return (0, 0)
+                }
             }
+            var i = 0
+            while i < mask.count {
+                if mask.index(i) == word { return (mask.mask(i), e[i]) }
+                i &+= 1
+            }
+            return (0, 0)
         }
 
         /// Writes the masked words of a key as entries hold them.

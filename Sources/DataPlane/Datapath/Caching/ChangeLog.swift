@@ -4,7 +4,7 @@ import Synchronization
 /// The last publications of the flow tables: which matches in which tables were added or removed.
 ///
 /// A cached program stays right as long as no change since it was made could accept its packets in a table that it visited. Caches ask that of
-/// this log when they meet a program older than the tables (`Publication.affects`), so a change costs nothing until an affected or
+/// this log when they meet a program older than the tables (`Publication.View.affects`), so a change costs nothing until an affected or
 /// unaffected flow is next used, and then a few comparisons. What is too old or too large to ask is answered with yes.
 final class ChangeLog: @unchecked Sendable {
     /// Publications kept; older programs are translated anew.
@@ -31,30 +31,39 @@ final class ChangeLog: @unchecked Sendable {
         }
     }
 
-    /// The publications kept, oldest first.
-    var recent: [Publication] { published.withLock { $0 } }
+    /// The publications kept that are newer than `version` and not newer than `last`, oldest first.
+    func publications(after version: UInt64, upTo last: UInt64) -> [Publication] {
+        published.withLock { all in
+            var first = all.count
+            while first > 0, all[first - 1].version > version { first -= 1 }
+            return all[first...].filter { $0.version <= last }
+        }
+    }
 }
 
-/// The changes of one version.
-final class Publication: Sendable {
-    let version: UInt64
-    /// Bit per table.
-    let tables: (UInt64, UInt64, UInt64, UInt64)
-    let changesGroups: Bool
-    /// Whether `changes` is complete.
-    let isListed: Bool
-    /// `[table][word count][index, mask, value]…` for each change.
-    private let changes: [UInt64]
-
-    private init(
-        version: UInt64, tables: (UInt64, UInt64, UInt64, UInt64), changesGroups: Bool, isListed: Bool, changes: [UInt64]
-    ) {
-        self.version = version
-        self.tables = tables
-        self.changesGroups = changesGroups
-        self.isListed = isListed
-        self.changes = changes
+/// The changes of one version, in plain memory that lives as long as the object.
+final class Publication: @unchecked Sendable {
+    /// What a worker reads of it without holding the object in its hand.
+    struct View {
+        /// Bit per table.
+        var tables: (UInt64, UInt64, UInt64, UInt64)
+        var changesGroups: Bool
+        /// Whether `changes` is complete.
+        var isListed: Bool
+        /// `[table][word count][index, mask, value]…` for each change, `count` words in all.
+        var changes: UnsafePointer<UInt64>
+        var count: Int
     }
+
+    let version: UInt64
+    let view: View
+
+    private init(version: UInt64, view: View) {
+        self.version = version
+        self.view = view
+    }
+
+    deinit { view.changes.deallocate() }
 
     struct Draft {
         private var tables: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
@@ -86,47 +95,54 @@ final class Publication: Sendable {
         }
 
         func finish(version: UInt64) -> Publication {
-            Publication(
-                version: version, tables: tables, changesGroups: changesGroups, isListed: count <= ChangeLog.changeLimit, changes: changes)
+            let memory = UnsafeMutablePointer<UInt64>.allocate(capacity: max(changes.count, 1))
+            memory.initialize(from: changes, count: changes.count)
+            return Publication(
+                version: version,
+                view: View(
+                    tables: tables, changesGroups: changesGroups, isListed: count <= ChangeLog.changeLimit, changes: memory,
+                    count: changes.count))
         }
     }
+}
 
+extension Publication.View {
     /// Whether a packet that a cache entry stands for might meet one of these changes.
     ///
-    /// - Parameters:
-    ///   - program: what the cache entry runs.
-    ///   - known: for each of the 16 packet words, which bits the packets are known to have (mask) and how (value).
-    func affects(_ program: Program, known: UnsafePointer<(mask: UInt64, value: UInt64)>) -> Bool {
+    /// The entry's key is asked first: it is at hand, and most changes are excluded by it.
+    @inline(__always)
+    func affects(_ program: Program, _ head: UnsafePointer<CacheSubtable.Head>, _ entry: UnsafeMutablePointer<UInt64>) -> Bool {
         if changesGroups && program.usesGroups { return true }
-        let visited = program.tables
-        if visited[0] & tables.0 | visited[1] & tables.1 | visited[2] & tables.2 | visited[3] & tables.3 == 0 { return false }
-        if !isListed { return true }
-        let written = program.writtenWords
-        return changes.withUnsafeBufferPointer { c in
-            var at = 0
-            while at < c.count {
-                let table = Int(c[at])
-                let n = Int(c[at + 1])
-                at += 2
-                defer { at += 3 * n }
-                if visited[table >> 6] >> UInt64(table & 63) & 1 == 0 { continue }
-                if !isExcluded(c, at, n, written: written, known) { return true }
-            }
-            return false
+        if !isListed {
+            let v = program.tables
+            return v[0] & tables.0 | v[1] & tables.1 | v[2] & tables.2 | v[3] & tables.3 != 0
         }
+        var at = 0
+        while at < count {
+            let n = Int(truncatingIfNeeded: changes[at + 1])
+            if !isExcluded(at + 2, n, program, head, entry) {
+                let table = Int(truncatingIfNeeded: changes[at])
+                if program.tables[table >> 6] >> UInt64(table & 63) & 1 != 0 { return true }
+            }
+            at += 2 + 3 * n
+        }
+        return false
     }
 
     /// Whether some word of the change asks for a value that the packets are known not to have. Metadata and words that the program wrote are
     /// unknown at the time of that lookup, and exclude nothing.
     @inline(__always)
     private func isExcluded(
-        _ c: UnsafeBufferPointer<UInt64>, _ start: Int, _ n: Int, written: UInt64, _ known: UnsafePointer<(mask: UInt64, value: UInt64)>
+        _ start: Int, _ n: Int, _ program: Program, _ head: UnsafePointer<CacheSubtable.Head>, _ entry: UnsafeMutablePointer<UInt64>
     ) -> Bool {
-        for i in 0..<n {
-            let word = Int(truncatingIfNeeded: c[start + 3 * i])
+        var c = changes + start
+        let end = c + 3 * n
+        while c < end {
+            let word = Int(truncatingIfNeeded: c[0])
             if word >= FlowKeyLayout.packetWordCount { return false }
-            if written >> UInt64(word) & 1 != 0 { continue }
-            if (known[word].value ^ c[start + 3 * i + 2]) & c[start + 3 * i + 1] & known[word].mask != 0 { return true }
+            let known = head.pointee.known(entry, word)
+            if (known.value ^ c[2]) & c[1] & known.mask != 0, program.writtenWords >> UInt64(word) & 1 == 0 { return true }
+            c += 3
         }
         return false
     }

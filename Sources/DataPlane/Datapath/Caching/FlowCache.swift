@@ -5,7 +5,7 @@ import Flow
 ///
 /// **Invariant.** A cached program may be missing or older than the tables; it is never run for a packet that the tables would now treat
 /// differently. An entry carries the version it was made or last confirmed at; when that is not the current one, it is asked of the change log
-/// (`Publication.affects`) before it is run.
+/// (`Publication.View.affects`) before it is run.
 ///
 /// **Design.** Flows are kept in one subtable per dependency mask (`Translator.depends`). Masks are few, because they come from routes through the
 /// tables and not from entries. A packet's *class* (EtherType, protocol, fragment, tag, port), which every mask includes, remembers the subtable where a

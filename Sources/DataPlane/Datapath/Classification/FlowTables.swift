@@ -376,13 +376,18 @@ public final class FlowTables: @unchecked Sendable {
         if limbo.isEmpty { return }
         let current = version
         var safe = current
-        for r in readers { safe = Swift.min(safe, r.version) }
+        var collected = current
+        for r in readers {
+            safe = Swift.min(safe, r.version)
+            collected = Swift.min(collected, r.version, r.collectedVersion)
+        }
         // Freeing an entry retires lists in turn, which append to `limbo`.
         let items = limbo
         limbo = []
         var later: [(version: UInt64, what: Retired)] = []
         for item in items {
-            if item.version > safe {
+            let isHeld = if case .record = item.what { item.version > collected } else { item.version > safe }
+            if isHeld {
                 later.append(item)
                 continue
             }

@@ -154,7 +154,9 @@ extension Worker {
         var key = UnsafePointer(keys)
         var i = 0
         while i < count {
-            if let e = candidates[i], UInt32(truncatingIfNeeded: e[0]) == version, (heads + Int(hinted[i])).pointee.accepts(e, key) {
+            if let e = candidates[i], (heads + Int(hinted[i])).pointee.accepts(e, key),
+                UInt32(truncatingIfNeeded: e[0]) == version || confirmStale(e, Int(hinted[i]))
+            {
                 let program = UnsafeMutablePointer<UInt64>(bitPattern: UInt(e[1]))
                 found[i] = program
                 weft_prefetch_write(UnsafeRawPointer(program.unsafelyUnwrapped))
@@ -164,6 +166,12 @@ extension Worker {
             key += 16
             i &+= 1
         }
+    }
+
+    /// Confirms an entry from before the last changes, once for all packets of the batch that it stands for.
+    @inline(never) private func confirmStale(_ e: UnsafeMutablePointer<UInt64>, _ subtable: Int) -> Bool {
+        let program = Program(base: UnsafeMutablePointer(bitPattern: UInt(e[1]))!)
+        return program.flags & ~Program.Flag.usesGroups == 0 && confirm(e, program, cache.heads + subtable, now: 0)
     }
 
     /// Runs the programs in the order of arrival; what was not found, or rests on more than the tables, takes the long way (`forward`).

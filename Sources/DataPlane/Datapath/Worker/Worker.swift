@@ -39,7 +39,9 @@ public final class Worker {
     let executor: ProgramExecutor
     let parser: FrameParser
     private let epoch = ReaderEpoch()
+    /// The last publications, and what is read of them, oldest first.
     private var publications: [Publication] = []
+    private let views: UnsafeMutablePointer<Publication.View>
     /// The mutable state of the packet path: plain memory, no object, no exclusivity check.
     struct Hot {
         var version: UInt64 = 0
@@ -51,6 +53,8 @@ public final class Worker {
         var lastPortIndex = 0
         var isObserved = false
         var hasSubtables = false
+        var viewCount = 0
+        var confirmed: UInt64 = 0
     }
     let hot: UnsafeMutablePointer<Hot>
     var version: UInt64 { hot.pointee.version }
@@ -68,7 +72,7 @@ public final class Worker {
     /// By dense port index.
     let arrived: UnsafeMutablePointer<(packets: UInt64, bytes: UInt64)>
     private(set) var misses: UInt64 = 0
-    private(set) var confirmed: UInt64 = 0
+    var confirmed: UInt64 { hot.pointee.confirmed }
     private(set) var invalidated: UInt64 = 0
     private var insertions: UInt64 = 0
     private var missesSinceReview = 0
@@ -95,6 +99,7 @@ public final class Worker {
         // A stride that is an odd number of lines spreads the frames over the sets of the L1 cache.
         bufferStride = (Self.headroom + maxFrameLength + 127) / 128 * 128 + 64
         executor = ProgramExecutor(meters: tables.meters, learning: tables.learning, bufferSize: bufferStride)
+        views = .allocate(capacity: ChangeLog.publicationLimit)
         hot = .allocate(capacity: 1)
         hot.initialize(to: Hot())
         let n = Self.batchSize
@@ -117,6 +122,7 @@ public final class Worker {
     deinit {
         tables.unregister(epoch)
         cache.removeAll()
+        views.deallocate()
         hot.deallocate()
         weft_free_large(buffers, Self.batchSize * bufferStride)
         keys.deallocate()
@@ -180,7 +186,7 @@ public final class Worker {
             if s.count == 0 { continue }
             guard let e = s.find(key, hash: s.head.pointee.hash(key)) else { continue }
             let program = Program(base: UnsafeMutablePointer(bitPattern: UInt(e[1]))!)
-            if confirm(e, program, s, now: now) {
+            if confirm(e, program, s.head, now: now) {
                 cache.hints[packetClass] = UInt8(index)
                 return program
             }
@@ -191,22 +197,24 @@ public final class Worker {
     }
 
     /// Whether a cache entry is right at the current version; if so it is marked with it.
-    private func confirm(_ e: UnsafeMutablePointer<UInt64>, _ program: Program, _ s: CacheSubtable, now: UInt64) -> Bool {
+    func confirm(_ e: UnsafeMutablePointer<UInt64>, _ program: Program, _ s: UnsafeMutablePointer<CacheSubtable.Head>, now: UInt64) -> Bool {
         if program.flags & Program.Flag.usesLearning != 0 {
             if tables.learning.nextDeadline <= now { tables.learning.age(now: now) }
             if program.base[Program.Header.learningVersion] != tables.learning.version { return false }
         }
         let made = UInt32(truncatingIfNeeded: e[0])
         if made == UInt32(truncatingIfNeeded: version) { return true }
-        let age = UInt64(UInt32(truncatingIfNeeded: version) &- made)
-        guard age <= UInt64(publications.count) else { return false }
-        let isRight = withUnsafeTemporaryAllocation(of: (mask: UInt64, value: UInt64).self, capacity: FlowKeyLayout.packetWordCount) { known in
-            s.head.pointee.describe(e, known.baseAddress!)
-            return publications.suffix(Int(age)).allSatisfy { !$0.affects(program, known: UnsafePointer(known.baseAddress!)) }
+        let age = Int(UInt32(truncatingIfNeeded: version) &- made)
+        let known = hot.pointee.viewCount
+        guard age <= known else { return false }
+        let head = UnsafePointer(s)
+        var i = known &- age
+        while i < known {
+            if views[i].affects(program, head, e) { return false }
+            i &+= 1
         }
-        if !isRight { return false }
         e[0] = e[0] & ~0xffff_ffff | UInt64(UInt32(truncatingIfNeeded: version))
-        confirmed &+= 1
+        hot.pointee.confirmed &+= 1
         return true
     }
 
@@ -285,9 +293,12 @@ public final class Worker {
 
     // MARK: - Versions and statistics
 
-    /// Moves on to the published version. Counts go to the entries first, while those of the old version still exist.
+    /// Publications between two collections of statistics at most.
+    private static let versionsPerCollection: UInt64 = 64
+
+    /// Moves on to the published version.
     func enterVersion() {
-        programs.collect()
+        let old = version
         var v: UInt64
         repeat {
             v = tables.version
@@ -296,9 +307,17 @@ public final class Worker {
             weft_full_fence()
         } while v != tables.version
         hot.pointee.version = v
-        publications = tables.changes.recent.filter { $0.version <= v }
+        publications += tables.changes.publications(after: old, upTo: v)
+        if publications.count > ChangeLog.publicationLimit { publications.removeFirst(publications.count - ChangeLog.publicationLimit) }
+        for (i, p) in publications.enumerated() { views[i] = p.view }
+        hot.pointee.viewCount = publications.count
+        // Entries that are gone are kept until then, so a busy owner costs memory rather than packets.
+        if v &- epoch.collectedVersion >= Self.versionsPerCollection { collectStatistics() }
     }
 
-    /// Brings the entries' counters up to date; call on the worker's thread.
-    public func collectStatistics() { programs.collect() }
+    /// Brings the entries' counters up to date and lets go of entries that are gone; call on the worker's thread.
+    public func collectStatistics() {
+        programs.collect()
+        epoch.collected(version)
+    }
 }
