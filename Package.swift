@@ -11,6 +11,7 @@ let package = Package(
         .library(name: "Wire", targets: ["Wire"]),
         .library(name: "Flow", targets: ["Flow"]),
         .library(name: "Ports", targets: ["Ports"]),
+        .library(name: "Datapath", targets: ["Datapath"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

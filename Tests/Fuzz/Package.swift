@@ -2,14 +2,18 @@
 import PackageDescription
 
 /// A fuzz target: a static library with `LLVMFuzzerTestOneInput`, for SwiftPM gives executables a main of their own.
-func fuzz(_ name: String, uses module: String) -> (product: Product, target: Target) {
-    (.library(name: name, type: .static, targets: [name]), .target(name: name, dependencies: [.product(name: module, package: "weft")]))
+func fuzz(_ name: String, uses modules: String...) -> (product: Product, target: Target) {
+    (
+        .library(name: name, type: .static, targets: [name]),
+        .target(name: name, dependencies: modules.map { .product(name: $0, package: "weft") })
+    )
 }
 
 let targets = [
     fuzz("FuzzFrame", uses: "Wire"),
     fuzz("FuzzFlow", uses: "Flow"),
     fuzz("FuzzCapture", uses: "Ports"),
+    fuzz("FuzzDatapath", uses: "Datapath", "Flow"),
 ]
 
 // A package of its own, so that the ordinary build never compiles the fuzz targets. `tools/fuzz` builds and runs them.
