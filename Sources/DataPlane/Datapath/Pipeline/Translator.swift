@@ -279,7 +279,10 @@ final class Translator {
         builder.writtenWords |= 1 << UInt64(word)
         if changed == 0 { return }
         switch word {
-        case FlowKeyLayout.arpSHA, FlowKeyLayout.arpTHA: pending[word] |= changed & ~0xffff != 0 ? changed | ~0xffff : changed
+        case FlowKeyLayout.arpSHA, FlowKeyLayout.arpTHA:
+            if changed & ~0xffff != 0 { pending[word] |= ~0xffff }
+            // The flow knows the first link-layer option's type, the first option of all is written.
+            if changed & 0xff00 != 0 { pending[word] |= 0xff00 }
         case FlowKeyLayout.ndReserved: pending[word] |= ~0xffff_ffff
         default: for w in FlowKeyLayout.ndTarget...FlowKeyLayout.ndTarget + 1 { pending[w] = .max }
         }
