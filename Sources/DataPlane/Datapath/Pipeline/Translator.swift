@@ -254,11 +254,37 @@ final class Translator {
 
     /// Sets bits of the flow to a value that the dependencies determine.
     @inline(__always) func write(_ word: Int, mask: UInt64, value: UInt64) {
+        if word &- FlowKeyLayout.ndTarget < 5, word >= FlowKeyLayout.ndTarget, etherType == FrameParser.EtherType.ipv6 {
+            writeNeighbor(word, mask: mask, value: value)
+            return
+        }
         key[word] = key[word] & ~mask | value & mask
         written[word] |= mask
         if word < FlowKeyLayout.packetWordCount {
             pending[word] |= mask
             builder.writtenWords |= 1 << UInt64(word)
+        }
+    }
+
+    /// Sets bits of a neighbour message's fields. A message that is not believed (the same option twice) has zeros in the flow but not in the
+    /// packet, so a field is written whole, and only when its value in the flow changes.
+    @inline(never) private func writeNeighbor(_ word: Int, mask: UInt64, value: UInt64) {
+        let isTarget = word <= FlowKeyLayout.ndTarget + 1
+        for w in isTarget ? FlowKeyLayout.ndTarget...FlowKeyLayout.ndTarget + 1 : word...word {
+            read(w, w == FlowKeyLayout.ndReserved ? ~0xffff_ffff : isTarget ? .max : ~0xff)
+        }
+        let changed = (key[word] ^ value) & mask
+        key[word] ^= changed
+        written[word] |= mask
+        builder.writtenWords |= 1 << UInt64(word)
+        if changed == 0 { return }
+        switch word {
+        case FlowKeyLayout.arpSHA, FlowKeyLayout.arpTHA:
+            if changed & ~0xffff != 0 { pending[word] |= ~0xffff }
+            // The flow knows the first link-layer option's type, the first option of all is written.
+            if changed & 0xff00 != 0 { pending[word] |= 0xff00 }
+        case FlowKeyLayout.ndReserved: pending[word] |= ~0xffff_ffff
+        default: for w in FlowKeyLayout.ndTarget...FlowKeyLayout.ndTarget + 1 { pending[w] = .max }
         }
     }
 
