@@ -105,6 +105,8 @@ final class CutTree {
         var slots: [(slot: UnsafeMutablePointer<UInt64>, depth: Int)] = []
         guard collect(root, entry, 0, &slots), slots.allSatisfy({ $0.slot.pointee >> 48 < Self.leafCapacity }) else { return false }
         for (slot, depth) in slots {
+            // Below a shared node a place is met again, and may have been cut meanwhile.
+            if slot.pointee != 0, slot.pointee & 1 == 0 { continue }
             var entries = Self.entries(slot.pointee)
             // A shared leaf is reached by several ways.
             if entries.contains(entry) { continue }
