@@ -16,19 +16,23 @@ import Flow
 /// memory. The cut at a node is the one that leaves the fewest entries to compare for the entries' own values, weighed against copies.
 ///
 /// **Changes** replace whole leaves, published by one store; the old leaf goes to `retire`. Changes don't re-cut inner nodes; a leaf that outgrows
-/// `leafLimit` is cut itself. One writer, readers without locks. Limits: depth 24; copies as said.
+/// `leafLimit` is cut itself. One writer, readers without locks. Limits: depth 24; `budgetPerEntry` bounds the copies in all.
 final class CutTree {
     /// Entries in a leaf before it is cut, when a cut helps.
     static let leafLimit = 4
     /// Leaves that one entry may stand in.
     static let spreadLimit = 256
     static let depthLimit = 24
+    /// Leaf items that the tree may hold for each of its entries, on average; where that is used up, leaves stay as long as they are.
+    static let budgetPerEntry = 24
     /// Words of a leaf item: entry, word index, mask, value.
     private static let itemWords = 4
 
     /// Node reference: zero is an empty leaf, bit 0 set marks a leaf.
     private let root: UnsafeMutablePointer<UInt64>
     private(set) var byteCount = 0
+    /// What is left of the copies that building, or cutting a leaf, may make.
+    private var budget = 0
     /// Entries that found no room in a leaf while building; they are refused.
     private var overflow: [EntryRecord] = []
 
@@ -81,6 +85,7 @@ final class CutTree {
         for e in sorted { if Self.isNarrow(e) { narrow.append(e) } else { refused.append(e) } }
         byteCount = 0
         overflow = []
+        budget = Self.budgetPerEntry * narrow.count + 4096
         let fresh = makeNode(narrow, depth: 0)
         refused += Set(overflow).sorted { $0.ordinal < $1.ordinal }
         overflow = []
@@ -104,6 +109,7 @@ final class CutTree {
         guard Self.isNarrow(entry) else { return false }
         var slots: [(slot: UnsafeMutablePointer<UInt64>, depth: Int)] = []
         guard collect(root, entry, 0, &slots), slots.allSatisfy({ $0.slot.pointee >> 48 < Self.leafCapacity }) else { return false }
+        budget = Self.budgetPerEntry * Self.leafLimit
         for (slot, depth) in slots {
             // Below a shared node a place is met again, and may have been cut meanwhile.
             if slot.pointee != 0, slot.pointee & 1 == 0 { continue }
@@ -201,18 +207,32 @@ final class CutTree {
                 for i in 0..<cut.count where (UInt64(i) ^ value) & mask == 0 { children[i].append(e) }
             }
         }
+        // Equal children are made once. What they hold beyond the entries themselves is paid from the budget of the tree.
+        var numbers: [[EntryRecord]: Int] = [:]
+        var distinct: [[EntryRecord]] = []
+        var held = 0
+        let number = children.map { list -> Int in
+            if list.isEmpty { return -1 }
+            if let known = numbers[list] { return known }
+            numbers[list] = distinct.count
+            distinct.append(list)
+            held += list.count
+            return distinct.count - 1
+        }
+        let price = max(0, held - entries.count) + cut.count / Self.itemWords
+        guard price <= budget else { return makeLeaf(entries) }
+        budget -= price
+        let made = distinct.map { makeNode($0, depth: depth + 1) }
         let node = UnsafeMutablePointer<UInt64>.allocate(capacity: 1 + cut.count)
         byteCount += (1 + cut.count) * 8
-        node.initialize(repeating: 0, count: 1 + cut.count)
         node[0] = 1
-        var made: [[EntryRecord]: UInt64] = [:]
-        for i in 0..<cut.count where !children[i].isEmpty {
-            if let twin = made[children[i]] {
-                Self.retain(twin)
-                node[1 + i] = twin
-            } else {
-                node[1 + i] = makeNode(children[i], depth: depth + 1)
-                made[children[i]] = node[1 + i]
+        var used = [Bool](repeating: false, count: made.count)
+        for i in 0..<cut.count {
+            let n = number[i]
+            node[1 + i] = n < 0 ? 0 : made[n]
+            if n >= 0 {
+                if used[n], made[n] != 0 { Self.retain(made[n]) }
+                used[n] = true
             }
         }
         return cut.reference(node)
