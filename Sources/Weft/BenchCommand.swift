@@ -72,7 +72,8 @@ struct BenchCommand: ParsableCommand {
     }
 
     struct AccessList: ParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "acl", abstract: "An access list between two tables, and traffic of its networks.")
+        static let configuration = CommandConfiguration(
+            commandName: "acl", abstract: "An access list between two tables, and traffic of its networks.")
         @Option(help: ArgumentHelp("Rules of the list, 1 to 50000.", valueName: "n")) var rules: Int = 1_000
         @Flag(help: "Every packet is a new flow; otherwise 100,000 flows come again and again.") var cold = false
         @OptionGroup var options: Options

@@ -25,7 +25,8 @@ struct FlowsCommand: ParsableCommand {
             } else {
                 file.printDiagnostics(to: FileHandle.standardOutput)
                 let n = parsed.modifications.count
-                try OutputFile.print("\(input.file): \(n) \(n == 1 ? "line" : "lines") read, \(parsed.errorCount) errors, \(parsed.warningCount) warnings")
+                try OutputFile.print(
+                    "\(input.file): \(n) \(n == 1 ? "line" : "lines") read, \(parsed.errorCount) errors, \(parsed.warningCount) warnings")
             }
             if !parsed.isValid { throw ExitCode(1) }
         }
@@ -192,14 +193,18 @@ private struct FlowFileTables {
         case .modify, .modifyStrict:
             var found = false
             for i in slots.indices where selects(slots[i]) {
-                guard let s = slots[i], command == .modify ? s.match.isWithin(e.match) : s.match == e.match && s.priority == e.priority else { continue }
+                guard let s = slots[i], command == .modify ? s.match.isWithin(e.match) : s.match == e.match && s.priority == e.priority else {
+                    continue
+                }
                 slots[i]?.actions = e.actions
                 found = true
             }
             if !found, cookieMask == 0 { append(e, identity) }
         case .delete, .deleteStrict:
             for i in slots.indices where selects(slots[i]) {
-                guard let s = slots[i], command == .delete ? s.match.isWithin(e.match) : s.match == e.match && s.priority == e.priority else { continue }
+                guard let s = slots[i], command == .delete ? s.match.isWithin(e.match) : s.match == e.match && s.priority == e.priority else {
+                    continue
+                }
                 index[Identity(table: s.table, priority: s.priority, match: s.match)] = nil
                 slots[i] = nil
             }

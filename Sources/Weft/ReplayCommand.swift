@@ -26,19 +26,22 @@ struct ReplayCommand: ParsableCommand {
 
     @Option(
         name: .customLong("in"), parsing: .singleValue,
-        help: ArgumentHelp("A capture (pcap or pcapng, Ethernet) that arrives on a port (required, repeatable); '-' is standard input.", valueName: "port=capture"),
+        help: ArgumentHelp(
+            "A capture (pcap or pcapng, Ethernet) that arrives on a port (required, repeatable); '-' is standard input.", valueName: "port=capture"),
         transform: PortFile.init(argument:))
     var inputs: [PortFile] = []
 
     @Option(
         name: .customLong("out"), parsing: .singleValue,
-        help: ArgumentHelp("Write what leaves a port as pcap, with the input's timestamps (repeatable); '-' is standard output.", valueName: "port=capture"),
+        help: ArgumentHelp(
+            "Write what leaves a port as pcap, with the input's timestamps (repeatable); '-' is standard output.", valueName: "port=capture"),
         transform: PortFile.init(argument:))
     var outputs: [PortFile] = []
 
     @Option(
         name: .customLong("port"), parsing: .singleValue,
-        help: ArgumentHelp("A further port that exists, for floods (repeatable). Ports of --in, --out and of flow entries exist anyway.", valueName: "port"),
+        help: ArgumentHelp(
+            "A further port that exists, for floods (repeatable). Ports of --in, --out and of flow entries exist anyway.", valueName: "port"),
         transform: PortNumber.init(checking:))
     var ports: [PortNumber] = []
 
@@ -56,17 +59,23 @@ struct ReplayCommand: ParsableCommand {
     func validate() throws {
         if inputs.isEmpty { throw ValidationError("no input: give at least one --in PORT=CAPTURE") }
         if let repetitions, repetitions < 1 { throw ValidationError("--repeat \(repetitions): must be at least 1") }
-        if let duration, !(duration > 0 && duration <= 86400) { throw ValidationError("--duration \(duration): must be above 0 and at most 86400 seconds") }
+        if let duration, !(duration > 0 && duration <= 86400) {
+            throw ValidationError("--duration \(duration): must be above 0 and at most 86400 seconds")
+        }
         if repetitions != nil, duration != nil { throw ValidationError("--repeat and --duration exclude each other") }
         if !(1...64).contains(threads) { throw ValidationError("--threads \(threads): must be 1 to 64") }
-        if threads > 1, !isMeasuring { throw ValidationError("--threads needs --repeat or --duration: packets in capture order are forwarded one after the other") }
+        if threads > 1, !isMeasuring {
+            throw ValidationError("--threads needs --repeat or --duration: packets in capture order are forwarded one after the other")
+        }
         if !(1...2).contains(vlanLimit) { throw ValidationError("--vlan-limit \(vlanLimit): must be 1 or 2") }
         if isMeasuring, !outputs.isEmpty { throw ValidationError("--out cannot be used with --repeat or --duration: measuring only counts") }
         if isMeasuring, fates != nil { throw ValidationError("--fates cannot be used with --repeat or --duration: measuring only counts") }
         let ins = ([flows, groups, meters].compactMap { $0 } + inputs.map(\.file)).count { $0 == "-" }
         if ins > 1 { throw ValidationError("standard input can be read once only, and '-' is given \(ins) times") }
         var seen: Set<UInt32> = []
-        for o in outputs where !seen.insert(o.port).inserted { throw ValidationError("--out \(o.port)=\(o.file): port \(o.port) has an --out already") }
+        for o in outputs where !seen.insert(o.port).inserted {
+            throw ValidationError("--out \(o.port)=\(o.file): port \(o.port) has an --out already")
+        }
         var files: Set<String> = []
         for file in outputs.map(\.file) + (fates.map { [$0] } ?? []) where !files.insert(file).inserted {
             throw ValidationError("\(file == "-" ? "standard output" : file) would be written twice; give each output a file of its own")
@@ -92,7 +101,8 @@ struct ReplayCommand: ParsableCommand {
                 showsProgress: !json
             ).run()
         }
-        for (i, input) in inputs.enumerated() where input.file != "-" && inputs[..<i].contains(where: { $0.port == input.port && $0.file == input.file }) {
+        for (i, input) in inputs.enumerated()
+        where input.file != "-" && inputs[..<i].contains(where: { $0.port == input.port && $0.file == input.file }) {
             summary.warnings.append("--in \(input.port)=\(input.file) is given twice: each of its packets arrived twice")
         }
         let text = json ? try summary.json() : summary.text()

@@ -25,11 +25,14 @@ struct TraceCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Flow file in ovs-ofctl syntax (required); '-' is standard input.", valueName: "file")) var flows: String
     @Option(help: ArgumentHelp("File of groups as `ovs-ofctl add-groups` reads it.", valueName: "file")) var groups: String?
     @Option(help: ArgumentHelp("File of meters, one as for `ovs-ofctl add-meter` on each line.", valueName: "file")) var meters: String?
-    @Argument(help: ArgumentHelp("The packet in flow text, like 'in_port=1,tcp,nw_src=10.0.0.1' (this or --capture is required).", valueName: "packet"))
+    @Argument(
+        help: ArgumentHelp("The packet in flow text, like 'in_port=1,tcp,nw_src=10.0.0.1' (this or --capture is required).", valueName: "packet"))
     var description: String?
     @Option(help: ArgumentHelp("Take the packet from this capture (pcap or pcapng, Ethernet).", valueName: "file")) var capture: String?
-    @Option(help: ArgumentHelp("The packet's number in the capture; the first is 1, as tcpdump -# and tshark number them.", valueName: "n")) var packet: Int?
-    @Option(help: ArgumentHelp("The port on which the captured packet arrives: 1 to 4294967039, or LOCAL (required with --capture).", valueName: "port"),
+    @Option(help: ArgumentHelp("The packet's number in the capture; the first is 1, as tcpdump -# and tshark number them.", valueName: "n"))
+    var packet: Int?
+    @Option(
+        help: ArgumentHelp("The port on which the captured packet arrives: 1 to 4294967039, or LOCAL (required with --capture).", valueName: "port"),
         transform: PortNumber.init(checking:))
     var inPort: PortNumber?
     @Option(
@@ -50,7 +53,9 @@ struct TraceCommand: ParsableCommand {
         }
         if let description, capture != nil { throw ValidationError("two packets: '\(description)' and one of --capture; give one of them") }
         if capture != nil, packet == nil { throw ValidationError("--capture needs --packet N, the packet's number; the first is 1") }
-        if let capture, inPort == nil { throw ValidationError("--capture \(capture) needs --in-port PORT: a capture does not say where its packets arrive") }
+        if let capture, inPort == nil {
+            throw ValidationError("--capture \(capture) needs --in-port PORT: a capture does not say where its packets arrive")
+        }
         if capture == nil, let packet { throw ValidationError("--packet \(packet) needs --capture FILE") }
         if capture == nil, inPort != nil { throw ValidationError("--in-port is for --capture; write in_port=… into the description") }
         if let packet, packet < 1 { throw ValidationError("--packet \(packet): the first packet is 1") }

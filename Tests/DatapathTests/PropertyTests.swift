@@ -51,7 +51,9 @@ struct DatapathUnderTest: SwitchUnderTest {
 @Suite struct PropertyTests {
     /// Seconds to run, from the environment; a minute in CI.
     static var seconds: Double { ProcessInfo.processInfo.environment["WEFT_PROPERTY_SECONDS"].flatMap(Double.init) ?? 10 }
-    static var firstSeed: UInt64 { ProcessInfo.processInfo.environment["WEFT_PROPERTY_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 1...1_000_000_000) }
+    static var firstSeed: UInt64 {
+        ProcessInfo.processInfo.environment["WEFT_PROPERTY_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 1...1_000_000_000)
+    }
 
     /// The case as flow text, with its changes and packets in between.
     static func text(_ random: RandomCase) -> String {

@@ -20,14 +20,25 @@ import Testing
         ("output:in_port", [.output(port: ReservedPort.inPort)]),
         ("controller", [.controller(.init())]),
         ("output:controller", [.controller(.init())]),
-        ("CONTROLLER:128", [.controller({ var c = Action.Controller(); c.maxLength = 128; return c }())]),
+        (
+            "CONTROLLER:128",
+            [
+                .controller(
+                    {
+                        var c = Action.Controller(); c.maxLength = 128; return c
+                    }())
+            ]
+        ),
         (
             "controller(max_len=5,reason=no_match,id=3,userdata=01.ff,pause,meter_id=9)",
-            [.controller({
-                var c = Action.Controller()
-                (c.maxLength, c.reason, c.controllerID, c.userdata, c.pause, c.meter) = (5, "no_match", 3, [1, 255], true, 9)
-                return c
-            }())]
+            [
+                .controller(
+                    {
+                        var c = Action.Controller()
+                        (c.maxLength, c.reason, c.controllerID, c.userdata, c.pause, c.meter) = (5, "no_match", 3, [1, 255], true, 9)
+                        return c
+                    }())
+            ]
         ),
         ("drop", []),
         ("", []),
@@ -38,15 +49,21 @@ import Testing
         ("resubmit(IN_PORT,4)", [.resubmit(inPort: nil, table: 4)]),
         ("resubmit(DISPATCH,0)", [.resubmit(inPort: ReservedPort.dispatch, table: 0)]),
         ("goto_table:4", [.gotoTable(4)]),
-        ("clear_actions,write_actions(output:1,group:2),write_metadata:5/0xff,goto_table:9",
-            [.clearActions, .writeActions([.output(port: 1), .group(2)]), .writeMetadata(value: 5, mask: 0xff), .gotoTable(9)]),
+        (
+            "clear_actions,write_actions(output:1,group:2),write_metadata:5/0xff,goto_table:9",
+            [.clearActions, .writeActions([.output(port: 1), .group(2)]), .writeMetadata(value: 5, mask: 0xff), .gotoTable(9)]
+        ),
         ("write_metadata:0x10", [.writeMetadata(value: 16, mask: .max)]),
         ("meter:3,output:1", [.meter(3), .output(port: 1)]),
         ("load:0x5->NXM_NX_REG0[4..7]", [.load(FieldValue(low: 5), Subfield(.register(0), offset: 4, count: 4))]),
-        ("load:0x1234567890abcdef1234->NXM_NX_XXREG0[0..79]",
-            [.load(FieldValue(high: 0x1234, low: 0x5678_90ab_cdef_1234), Subfield(.xxreg0, offset: 0, count: 80))]),
-        ("move:NXM_OF_IN_PORT[]->NXM_NX_REG0[0..15]",
-            [.move(from: Subfield(.inPort, offset: 0, count: 16), to: Subfield(.register(0), offset: 0, count: 16))]),
+        (
+            "load:0x1234567890abcdef1234->NXM_NX_XXREG0[0..79]",
+            [.load(FieldValue(high: 0x1234, low: 0x5678_90ab_cdef_1234), Subfield(.xxreg0, offset: 0, count: 80))]
+        ),
+        (
+            "move:NXM_OF_IN_PORT[]->NXM_NX_REG0[0..15]",
+            [.move(from: Subfield(.inPort, offset: 0, count: 16), to: Subfield(.register(0), offset: 0, count: 16))]
+        ),
         ("set_field:7->reg0", [.setField(.register(0), FieldValue(low: 7), mask: .ones(32))]),
         ("set_field:0x5/0xf->reg0", [.setField(.register(0), FieldValue(low: 5), mask: FieldValue(low: 15))]),
         ("set_field:0x5->reg0[4..7]", [.setField(.register(0), FieldValue(low: 0x50), mask: FieldValue(low: 0xf0))]),
@@ -55,30 +72,50 @@ import Testing
         ("mod_dl_src:00:11:22:33:44:55,mod_dl_dst:ff:ff:ff:ff:ff:ff", [.setEthSrc(0x0011_2233_4455), .setEthDst(0xffff_ffff_ffff)]),
         ("mod_vlan_vid:5,mod_vlan_pcp:3,strip_vlan,pop_vlan", [.setVLANID(5), .setVLANPCP(3), .stripVLAN, .stripVLAN]),
         ("push_vlan:0x8100,push_vlan:0x88a8", [.pushVLAN(etherType: 0x8100), .pushVLAN(etherType: 0x88a8)]),
-        ("push_mpls:0x8847,set_mpls_label:5,set_mpls_tc:1,set_mpls_ttl:3,dec_mpls_ttl,pop_mpls:0x0800",
-            [.pushMPLS(etherType: 0x8847), .setMPLSLabel(5), .setMPLSTC(1), .setMPLSTTL(3), .decMPLSTTL, .popMPLS(etherType: 0x0800)]),
-        ("mod_nw_src:1.2.3.4,mod_nw_dst:4.3.2.1,mod_nw_tos:4,mod_nw_ecn:1,mod_nw_ttl:9,set_nw_ttl:8",
-            [.setIPv4Src(0x0102_0304), .setIPv4Dst(0x0403_0201), .setTOS(4), .setECN(1), .setTTL(9), .setTTL(8)]),
-        ("mod_tp_src:1,mod_tp_dst:2,dec_ttl,dec_ttl(1,2)",
-            [.setTransportSrc(1), .setTransportDst(2), .decTTL(), .decTTL(controllers: [1, 2])]),
+        (
+            "push_mpls:0x8847,set_mpls_label:5,set_mpls_tc:1,set_mpls_ttl:3,dec_mpls_ttl,pop_mpls:0x0800",
+            [.pushMPLS(etherType: 0x8847), .setMPLSLabel(5), .setMPLSTC(1), .setMPLSTTL(3), .decMPLSTTL, .popMPLS(etherType: 0x0800)]
+        ),
+        (
+            "mod_nw_src:1.2.3.4,mod_nw_dst:4.3.2.1,mod_nw_tos:4,mod_nw_ecn:1,mod_nw_ttl:9,set_nw_ttl:8",
+            [.setIPv4Src(0x0102_0304), .setIPv4Dst(0x0403_0201), .setTOS(4), .setECN(1), .setTTL(9), .setTTL(8)]
+        ),
+        (
+            "mod_tp_src:1,mod_tp_dst:2,dec_ttl,dec_ttl(1,2)",
+            [.setTransportSrc(1), .setTransportDst(2), .decTTL(), .decTTL(controllers: [1, 2])]
+        ),
         ("set_tunnel:5,set_tunnel64:0x123456789a", [.setTunnelID(5), .setTunnelID(0x12_3456_789a)]),
-        ("set_queue:4,pop_queue,enqueue:1:2,enqueue(1,2),enqueue:LOCAL:3",
-            [.setQueue(4), .popQueue, .enqueue(port: 1, queue: 2), .enqueue(port: 1, queue: 2), .enqueue(port: ReservedPort.local, queue: 3)]),
+        (
+            "set_queue:4,pop_queue,enqueue:1:2,enqueue(1,2),enqueue:LOCAL:3",
+            [.setQueue(4), .popQueue, .enqueue(port: 1, queue: 2), .enqueue(port: 1, queue: 2), .enqueue(port: ReservedPort.local, queue: 3)]
+        ),
         ("group:9", [.group(9)]),
         ("note:00.1a.ff,note:0102", [.note([0, 0x1a, 0xff]), .note([1, 2])]),
-        ("clone(output:1,clone(set_field:1->reg0)),2",
-            [.clone([.output(port: 1), .clone([.setField(.register(0), FieldValue(low: 1), mask: .ones(32))])]), .output(port: 2)]),
+        (
+            "clone(output:1,clone(set_field:1->reg0)),2",
+            [.clone([.output(port: 1), .clone([.setField(.register(0), FieldValue(low: 1), mask: .ones(32))])]), .output(port: 2)]
+        ),
         ("clone(drop)", [.clone([])]),
-        ("multipath(symmetric_l3l4+udp, 7, hrw, 4, 0, NXM_NX_REG0[0..1])",
-            [.multipath(
-                fields: .symmetricL3L4UDP, basis: 7, algorithm: .hrw, links: 4, argument: 0, to: Subfield(.register(0), offset: 0, count: 2))]),
-        ("bundle(eth_src,0,active_backup,ofport,slaves:1,2)",
-            [.bundle(fields: .ethSrc, basis: 0, algorithm: .activeBackup, members: [1, 2], to: nil)]),
-        ("bundle_load(nw_dst,5,hrw,ofport,NXM_NX_REG0[],members:[1,2,LOCAL])",
-            [.bundle(fields: .nwDst, basis: 5, algorithm: .hrw, members: [1, 2, ReservedPort.local], to: reg0)]),
+        (
+            "multipath(symmetric_l3l4+udp, 7, hrw, 4, 0, NXM_NX_REG0[0..1])",
+            [
+                .multipath(
+                    fields: .symmetricL3L4UDP, basis: 7, algorithm: .hrw, links: 4, argument: 0, to: Subfield(.register(0), offset: 0, count: 2))
+            ]
+        ),
+        (
+            "bundle(eth_src,0,active_backup,ofport,slaves:1,2)",
+            [.bundle(fields: .ethSrc, basis: 0, algorithm: .activeBackup, members: [1, 2], to: nil)]
+        ),
+        (
+            "bundle_load(nw_dst,5,hrw,ofport,NXM_NX_REG0[],members:[1,2,LOCAL])",
+            [.bundle(fields: .nwDst, basis: 5, algorithm: .hrw, members: [1, 2, ReservedPort.local], to: reg0)]
+        ),
         ("check_pkt_larger(1500)->NXM_NX_REG0[0]", [.checkPacketLarger(length: 1500, to: Subfield(.register(0), offset: 0, count: 1))]),
-        ("conjunction(7, 1/2),conjunction(8,2/2),note:01",
-            [.conjunction(id: 7, clause: 1, of: 2), .conjunction(id: 8, clause: 2, of: 2), .note([1])]),
+        (
+            "conjunction(7, 1/2),conjunction(8,2/2),note:01",
+            [.conjunction(id: 7, clause: 1, of: 2), .conjunction(id: 8, clause: 2, of: 2), .note([1])]
+        ),
         ("fin_timeout(idle_timeout=5,hard_timeout=6),exit", [.finTimeout(idle: 5, hard: 6), .exit]),
     ]
 

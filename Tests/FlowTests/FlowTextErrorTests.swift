@@ -98,7 +98,8 @@ import Testing
         ("group_id=1,type=indirect,bucket=1,bucket=2", false), ("type=all,bucket=1", false), ("group_id=1,bucket=1", false),
         ("group_id=1,type=ff,bucket=output:1", false), ("group_id=1,type=ff,bucket=watch_port:1,output:1", true), ("group_id=1,type=foo", false),
         ("group_id=4294967041,type=all", false), ("group_id=1,type=select,fields(ip_src)", false), ("group_id=1,type=all,bucket=weight:0", false),
-        ("group_id=1,type=select,selection_method=hash,fields(ip_src,tcp_dst),bucket=1", true), ("group_id=1,type=select,selection_method=foo", false),
+        ("group_id=1,type=select,selection_method=hash,fields(ip_src,tcp_dst),bucket=1", true),
+        ("group_id=1,type=select,selection_method=foo", false),
         ("group_id=1,type=all,bucket=bucket_id:3,1,bucket=bucket_id:3,2", false), ("group_id=1,type=all,bucket=goto_table:1", false),
     ])
     func groupsAreJudged(_ text: String, _ isGood: Bool) {
@@ -108,10 +109,12 @@ import Testing
 
     @Test(arguments: [
         ("meter=1 kbps band=type=drop rate=5", true), ("meter=1,pktps,burst,stats,bands=type=drop,rate=5,burst_size=6", true),
-        ("meter=1 kbps bands=type=dscp_remark rate=5 prec_level=1 type=drop rate=7", true), ("meter=1 kbps", false), ("kbps band=type=drop rate=5", false),
+        ("meter=1 kbps bands=type=dscp_remark rate=5 prec_level=1 type=drop rate=7", true), ("meter=1 kbps", false),
+        ("kbps band=type=drop rate=5", false),
         ("meter=1 band=type=drop rate=5", false), ("meter=1 kbps band=type=drop", false), ("meter=1 kbps band=rate=5", false),
         ("meter=1 kbps band=type=drop rate=5 burst_size=7", false), ("meter=1 kbps burst band=type=drop rate=5", false),
-        ("meter=1 kbps band=type=dscp_remark rate=5", false), ("meter=0 kbps band=type=drop rate=5", false), ("meter=1 kbps pktps band=type=drop rate=5", false),
+        ("meter=1 kbps band=type=dscp_remark rate=5", false), ("meter=0 kbps band=type=drop rate=5", false),
+        ("meter=1 kbps pktps band=type=drop rate=5", false),
     ])
     func metersAreJudged(_ text: String, _ isGood: Bool) {
         #expect(FlowText.parseMeters(text).isValid == isGood, "\(FlowText.parseMeters(text).errors)")

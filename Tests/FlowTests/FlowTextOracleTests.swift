@@ -55,7 +55,8 @@ import Testing
                 used.insert(line)
                 continue
             }
-            Issue.record("\(line)\n  OVS:  \(theirs.map { $0 ?? "refused" })\n  Weft: \(ours ?? "refused: \(parsed.errors.first?.description ?? "")")")
+            Issue.record(
+                "\(line)\n  OVS:  \(theirs.map { $0 ?? "refused" })\n  Weft: \(ours ?? "refused: \(parsed.errors.first?.description ?? "")")")
         }
         #expect(Set(FlowTextCorpus.differences.keys).subtracting(used).isEmpty, "listed differences that are none")
     }

@@ -173,9 +173,13 @@ struct SeededGenerator: RandomNumberGenerator {
 
     @Test func matchesArePrintedInTheOrderAndSpellingOfDumpFlows() throws {
         for (text, printed) in [
-            ("nw_dst=1.2.3.0/24,tcp,in_port=LOCAL,reg3=5,dl_src=00:11:22:33:44:55,tp_dst=80", "tcp,reg3=0x5,in_port=LOCAL,dl_src=00:11:22:33:44:55,nw_dst=1.2.3.0/24,tp_dst=80"),
+            (
+                "nw_dst=1.2.3.0/24,tcp,in_port=LOCAL,reg3=5,dl_src=00:11:22:33:44:55,tp_dst=80",
+                "tcp,reg3=0x5,in_port=LOCAL,dl_src=00:11:22:33:44:55,nw_dst=1.2.3.0/24,tp_dst=80"
+            ),
             ("dl_vlan=5,dl_vlan_pcp=1", "dl_vlan=5,dl_vlan_pcp=1"), ("vlan_tci=0x1000/0x1000", "vlan_tci=0x1000/0x1000"), ("reg0=0", "reg0=0"),
-            ("xreg0=0x100000002", "reg0=0x1,reg1=0x2"), ("ipv6,ipv6_src=2001:db8::/32,nw_proto=47", "ipv6,ipv6_src=2001:db8::/32,nw_proto=47"), ("", ""),
+            ("xreg0=0x100000002", "reg0=0x1,reg1=0x2"), ("ipv6,ipv6_src=2001:db8::/32,nw_proto=47", "ipv6,ipv6_src=2001:db8::/32,nw_proto=47"),
+            ("", ""),
         ] {
             #expect(FlowText.text(try FlowText.parseMatch(text).match) == printed)
         }

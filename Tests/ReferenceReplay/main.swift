@@ -68,7 +68,9 @@ for e in parsed.errors { FileHandle.standardError.write("\(flows):\(e.descriptio
 if !parsed.isValid { exit(1) }
 let naive = NaiveSwitch(ports: Array(Set(ins.map(\.0) + outs.map(\.0))), quirks: .openVSwitch)
 var all: [ReceivedPacket] = []
-for (port, path) in ins.sorted(by: { $0.0 < $1.0 }) { for (t, b) in readCapture(path) { all.append(ReceivedPacket(bytes: b, inPort: port, time: t)) } }
+for (port, path) in ins.sorted(by: { $0.0 < $1.0 }) {
+    for (t, b) in readCapture(path) { all.append(ReceivedPacket(bytes: b, inPort: port, time: t)) }
+}
 let order = all.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }.map(\.element)
 for m in parsed.modifications { naive.apply(m, time: order.first?.time ?? 0) }
 var left: [UInt32: [(UInt64, [UInt8])]] = [:]

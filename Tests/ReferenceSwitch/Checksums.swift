@@ -51,6 +51,8 @@ public enum Checksums {
 
     /// Sum of the IPv4 or IPv6 pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1).
     public static func pseudoHeader(addresses: some Sequence<UInt8>, protocol proto: UInt8, length: Int) -> UInt32 {
-        sum([0, proto, UInt8(length >> 24 & 0xff), UInt8(length >> 16 & 0xff), UInt8(length >> 8 & 0xff), UInt8(length & 0xff)], initial: sum(addresses))
+        sum(
+            [0, proto, UInt8(length >> 24 & 0xff), UInt8(length >> 16 & 0xff), UInt8(length >> 8 & 0xff), UInt8(length & 0xff)],
+            initial: sum(addresses))
     }
 }

@@ -5,7 +5,8 @@ public struct HashFunctions {
     /// Which of a select group's buckets the packet takes, by position; `live` are the positions that may be chosen.
     public var bucket: (_ group: Group, _ live: [Int], _ key: FlowKey) -> Int?
     /// The link that `multipath` chooses.
-    public var link: (_ fields: HashFields, _ basis: UInt16, _ algorithm: MultipathAlgorithm, _ links: UInt32, _ argument: UInt32, _ key: FlowKey) -> UInt32
+    public var link:
+        (_ fields: HashFields, _ basis: UInt16, _ algorithm: MultipathAlgorithm, _ links: UInt32, _ argument: UInt32, _ key: FlowKey) -> UInt32
     /// The member that `bundle(…,hrw,…)` chooses, by position; `enabled` are the positions that may be chosen.
     public var member: (_ fields: HashFields, _ basis: UInt16, _ enabled: [Int], _ key: FlowKey) -> Int?
 

@@ -163,7 +163,8 @@ extension NaivePacket {
         }
     }
 
-    private mutating func setIPv6(_ source: [UInt8]?, _ destination: [UInt8]?, _ tos: UInt8?, _ label: UInt32?, _ hopLimit: UInt8?, _ quirks: Quirks) {
+    private mutating func setIPv6(_ source: [UInt8]?, _ destination: [UInt8]?, _ tos: UInt8?, _ label: UInt32?, _ hopLimit: UInt8?, _ quirks: Quirks)
+    {
         let ip = networkOffset!
         let headers = IPv6ChecksumRule(bytes, from: ip + 40, to: transportOffset!, first: bytes[ip + 6], quirks: quirks)
         func set(_ at: Int, _ new: [UInt8], covered: Bool) {

@@ -106,13 +106,19 @@ public struct RandomActions {
         case ..<28:
             let field = random.pick(writable(state))
             let value = pool.value(field, &random)
-            let mask = field.info.isMaskable && random.chance(25) ? FieldValue(high: random.next(), low: random.next()) & .ones(field.info.bits) : .ones(field.info.bits)
+            let mask =
+                field.info.isMaskable && random.chance(25)
+                ? FieldValue(high: random.next(), low: random.next()) & .ones(field.info.bits) : .ones(field.info.bits)
             return mask.isZero ? .note([1]) : .setField(field, value & mask, mask: mask)
-        case ..<40: return .load(FieldValue(low: random.pick(pool.small)), Subfield(.register(random.below(6)), offset: 0, count: random.pick([3, 8, 16, 32])))
+        case ..<40:
+            return .load(
+                FieldValue(low: random.pick(pool.small)), Subfield(.register(random.below(6)), offset: 0, count: random.pick([3, 8, 16, 32])))
         case ..<52: return move(state, &random)
         case ..<56: return .push(Subfield(random.pick(readable(state))))
         case ..<60: return .pop(Subfield(random.pick([.reg0, .reg3, .ethSrc, .xreg1, .metadata])))
-        case ..<65: return state.kind == .any || state.kind == .vlan || random.chance(50) ? .setVLANID(random.pick(pool.vlans)) : .setVLANPCP(random.pick([0, 5]))
+        case ..<65:
+            return state.kind == .any || state.kind == .vlan || random.chance(50)
+                ? .setVLANID(random.pick(pool.vlans)) : .setVLANPCP(random.pick([0, 5]))
         case ..<70: return .pushVLAN(etherType: random.chance(70) ? 0x8100 : 0x88a8)
         case ..<76: return .stripVLAN
         case ..<84: return label(&state, &random)
@@ -121,7 +127,8 @@ public struct RandomActions {
         case ..<97: return .setTunnelID(random.pick(pool.wide))
         default:
             return .multipath(
-                fields: random.pick(HashFields.allCases), basis: 50, algorithm: random.pick(MultipathAlgorithm.allCases), links: features.choosesByHash ? 4 : 1, argument: 0,
+                fields: random.pick(HashFields.allCases), basis: 50, algorithm: random.pick(MultipathAlgorithm.allCases),
+                links: features.choosesByHash ? 4 : 1, argument: 0,
                 to: Subfield(.reg4, offset: 0, count: 16))
         }
     }
@@ -159,7 +166,9 @@ public struct RandomActions {
     }
 
     private func readable(_ state: State) -> [Field] {
-        (state.changedLayers ? PacketKind.any : state.kind).fields.filter { $0 != .dlVLAN && $0 != .dlVLANPCP && $0 != .arpOp && $0 != .ipTOS && $0.info.bits >= 8 }
+        (state.changedLayers ? PacketKind.any : state.kind).fields.filter {
+            $0 != .dlVLAN && $0 != .dlVLANPCP && $0 != .arpOp && $0 != .ipTOS && $0.info.bits >= 8
+        }
     }
 
     private func move(_ state: State, _ random: inout SplitMix64) -> Action {
@@ -187,9 +196,14 @@ public struct RandomActions {
         case ..<85 where features.clones: return clone(state, &random)
         case ..<91 where features.learning && !state.changedLayers: return learn(state, &random)
         case ..<93 where state.table > 0 && !features.checksLength:
-            return random.chance(50) ? .output(port: ReservedPort.dispatch) : .resubmit(inPort: random.pick(pool.ports), table: UInt8(random.below(tableCount)))
+            return random.chance(50)
+                ? .output(port: ReservedPort.dispatch) : .resubmit(inPort: random.pick(pool.ports), table: UInt8(random.below(tableCount)))
         case ..<94: return .exit
-        case ..<96: return .bundle(fields: .ethSrc, basis: 0, algorithm: random.chance(50) ? .hrw : .activeBackup, members: features.choosesByHash ? [9, 2, 3, 4] : [9, random.pick([2, 3])], to: random.chance(50) ? nil : Subfield(.reg1, offset: 0, count: 16))
+        case ..<96:
+            return .bundle(
+                fields: .ethSrc, basis: 0, algorithm: random.chance(50) ? .hrw : .activeBackup,
+                members: features.choosesByHash ? [9, 2, 3, 4] : [9, random.pick([2, 3])],
+                to: random.chance(50) ? nil : Subfield(.reg1, offset: 0, count: 16))
         case ..<97: return .enqueue(port: random.pick(pool.ports), queue: 1)
         default: return .output(port: random.pick(pool.ports))
         }
@@ -199,7 +213,9 @@ public struct RandomActions {
         var inner = state
         var actions: [Action] = []
         for _ in 0..<random.below(3) { actions.append(change(&inner, &random)) }
-        if random.chance(40) && state.table + 1 < tableCount { actions.append(.resubmit(inPort: nil, table: UInt8(random.within(state.table + 1...tableCount - 1)))) }
+        if random.chance(40) && state.table + 1 < tableCount {
+            actions.append(.resubmit(inPort: nil, table: UInt8(random.within(state.table + 1...tableCount - 1))))
+        }
         actions.append(.output(port: random.pick(pool.ports)))
         return .clone(actions)
     }

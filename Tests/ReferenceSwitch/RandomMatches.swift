@@ -75,7 +75,9 @@ extension ValuePool {
         var match = Match()
         kind.require(&match)
         let specific = kind.fields.filter { $0.info.prerequisite != .none }
-        let common: [Field] = [.inPort, .ethDst, .ethSrc, .vlanTCI, .dlVLAN, .dlVLANPCP, .reg0, .reg1, .reg2, .metadata, .xreg1, .xxreg1, .packetMark]
+        let common: [Field] = [
+            .inPort, .ethDst, .ethSrc, .vlanTCI, .dlVLAN, .dlVLANPCP, .reg0, .reg1, .reg2, .metadata, .xreg1, .xxreg1, .packetMark,
+        ]
         for _ in 0..<random.pick([0, 1, 1, 1, 2, 2, 3]) {
             let field = !specific.isEmpty && random.chance(65) ? random.pick(specific) : random.pick(common)
             add(field, &match, &random)
@@ -92,8 +94,12 @@ extension ValuePool {
         if field.info.isMaskable && random.chance(45) {
             switch field {
             case .ipv4Src, .ipv4Dst, .arpSPA, .arpTPA: mask = FieldValue(low: 0xffff_ffff << UInt64(random.pick([8, 16, 24])) & 0xffff_ffff)
-            case .ipv6Src, .ipv6Dst, .ndTarget: mask = random.chance(50) ? FieldValue(high: .max, low: 0) : FieldValue(high: 0xffff_0000_0000_0000, low: 0)
-            case .ipFrag: (value, mask) = random.pick([(.zero, FieldValue(low: 2)), (FieldValue(low: 1), FieldValue(low: 1)), (FieldValue(low: 3), FieldValue(low: 3))])
+            case .ipv6Src, .ipv6Dst, .ndTarget:
+                mask = random.chance(50) ? FieldValue(high: .max, low: 0) : FieldValue(high: 0xffff_0000_0000_0000, low: 0)
+            case .ipFrag:
+                (value, mask) = random.pick([
+                    (.zero, FieldValue(low: 2)), (FieldValue(low: 1), FieldValue(low: 1)), (FieldValue(low: 3), FieldValue(low: 3)),
+                ])
             case .vlanTCI: mask = FieldValue(low: random.pick([0x1000, 0x1fff, 0xf000, 0x1001]))
             case .vlanVID: mask = FieldValue(low: 0x1000)
             case .ethDst, .ethSrc: mask = FieldValue(low: random.pick([0xffff_0000_0000, 0x0100_0000_0000, 0xffff_ffff_ff00]))

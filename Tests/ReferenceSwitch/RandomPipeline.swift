@@ -60,7 +60,11 @@ public struct RandomPipeline {
         }
         modifications.append(.addGroup(Group(id: 1, kind: .all, buckets: (0..<UInt32(random.within(0...3))).map { bucket($0) })))
         modifications.append(.addGroup(Group(id: 2, kind: .indirect, buckets: [bucket(0)])))
-        modifications.append(.addGroup(Group(id: 3, kind: .select, buckets: (0..<UInt32(features.choosesByHash ? random.within(1...4) : 1)).map { bucket($0, weights: [1, 1, 2, 5]) })))
+        modifications.append(
+            .addGroup(
+                Group(
+                    id: 3, kind: .select,
+                    buckets: (0..<UInt32(features.choosesByHash ? random.within(1...4) : 1)).map { bucket($0, weights: [1, 1, 2, 5]) })))
         modifications.append(
             .addGroup(Group(id: 4, kind: .fastFailover, buckets: [bucket(0, watch: 9), bucket(1, watch: random.chance(60) ? 3 : 10)])))
         modifications.append(
@@ -79,7 +83,9 @@ public struct RandomPipeline {
             return FlowEntry(table: UInt8(table), priority: 0, actions: [.output(port: ReservedPort.flood)])
         }
         let priority: UInt16 = 0
-        if random.chance(15) { return FlowEntry(table: UInt8(table), priority: priority, match: pool.match(.ipv4, &random), actions: [.output(port: 1)]) }
+        if random.chance(15) {
+            return FlowEntry(table: UInt8(table), priority: priority, match: pool.match(.ipv4, &random), actions: [.output(port: 1)])
+        }
         return FlowEntry(table: UInt8(table), priority: priority, actions: actions.list(.any, table: table, &random))
     }
 
@@ -145,15 +151,24 @@ public struct RandomPipeline {
             command = .flow(.modifyStrict, e)
         case ..<72:
             let kind = random.pick(PacketKind.allCases)
-            command = .flow(.modify, FlowEntry(table: UInt8(random.below(tableCount)), match: pool.match(kind, &random), actions: [.output(port: random.pick(pool.ports))]))
+            command = .flow(
+                .modify,
+                FlowEntry(table: UInt8(random.below(tableCount)), match: pool.match(kind, &random), actions: [.output(port: random.pick(pool.ports))])
+            )
         case ..<90:
             let e = random.pick(entries)
             entries.removeAll { $0.table == e.table && $0.priority == e.priority && $0.match == e.match }
             command = .flow(.deleteStrict, e)
-        case ..<94: command = .flow(.delete, FlowEntry(table: UInt8(random.within(0...tableCount)), match: pool.match(random.pick(PacketKind.allCases), &random)), outPort: random.chance(40) ? random.pick(pool.ports) : nil)
+        case ..<94:
+            command = .flow(
+                .delete, FlowEntry(table: UInt8(random.within(0...tableCount)), match: pool.match(random.pick(PacketKind.allCases), &random)),
+                outPort: random.chance(40) ? random.pick(pool.ports) : nil)
         case ..<97:
             let id = random.pick(RandomPipeline.groupIDs.prefix(3).map { $0 })
-            command = .modifyGroup(Group(id: id, kind: id == 2 ? .indirect : id == 3 ? .select : .all, buckets: [Group.Bucket(id: 0, actions: actions.set(.any, &random))]))
+            command = .modifyGroup(
+                Group(
+                    id: id, kind: id == 2 ? .indirect : id == 3 ? .select : .all, buckets: [Group.Bucket(id: 0, actions: actions.set(.any, &random))])
+            )
         default:
             let e = random.pick(entries)
             command = .flow(.add, e)

@@ -166,13 +166,15 @@ extension Translation {
     private func clone(_ actions: [Action]) {
         let (oldStack, oldSet) = (stack, actionSet)
         // A meter or a cut cannot be taken back by edits, so these get a copy of the frame; otherwise later edits restore the headers.
-        let isReversible = owner.quirks.undoesCopies && !actions.contains {
-            switch $0 {
-            case .meter: true
-            case .output(_, let maxLength): maxLength != nil
-            default: false
+        let isReversible =
+            owner.quirks.undoesCopies
+            && !actions.contains {
+                switch $0 {
+                case .meter: true
+                case .output(_, let maxLength): maxLength != nil
+                default: false
+                }
             }
-        }
         func inner() {
             run(actions)
             if !isFreezing { runActionSet() }

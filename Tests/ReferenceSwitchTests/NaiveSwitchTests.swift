@@ -67,7 +67,9 @@ import Testing
 
     @Test func tagsArePushedRewrittenAndPopped() {
         let tagged = "020000000002 020000000001 8100 600a 0800" + Self.udp.dropFirst(Self.ethernet.count)
-        #expect(after([.pushVLAN(etherType: 0x8100), .setField(.vlanVID, FieldValue(low: 0x100a), mask: .ones(13)), .setVLANPCP(3), .output(port: 2)]) == [sent(2, tagged)])
+        #expect(
+            after([.pushVLAN(etherType: 0x8100), .setField(.vlanVID, FieldValue(low: 0x100a), mask: .ones(13)), .setVLANPCP(3), .output(port: 2)])
+                == [sent(2, tagged)])
         #expect(after([.stripVLAN, .output(port: 2)], tagged) == [sent(2, Self.udp)])
         let double = "020000000002 020000000001 88a8 0000 8100 600a 0800" + Self.udp.dropFirst(Self.ethernet.count)
         #expect(after([.pushVLAN(etherType: 0x88a8), .output(port: 2)], tagged) == [sent(2, double)])
@@ -85,7 +87,8 @@ import Testing
         match.require(.ethType, 0x0800)
         match.require(.ipv4Dst, 0x0a00_0002)
         let entries = [
-            FlowEntry(actions: [.popMPLS(etherType: 0x0800), .gotoTable(1)]), FlowEntry(table: 1, match: match, actions: [.decTTL(), .output(port: 3)]),
+            FlowEntry(actions: [.popMPLS(etherType: 0x0800), .gotoTable(1)]),
+            FlowEntry(table: 1, match: match, actions: [.decTTL(), .output(port: 3)]),
         ]
         #expect(ends(labelled, entries) == [sent(3, Self.ethernet + "4500001c 00000000 3f1167cf 0a000001 0a000002 03e80050 0008e7a3")])
     }
@@ -126,9 +129,13 @@ import Testing
     }
 
     @Test func bucketsAndClonesLeaveThePacketAsItWas() {
-        let all = Group(id: 1, kind: .all, buckets: [.init(id: 0, actions: [.setEthSrc(5), .output(port: 2)]), .init(id: 1, actions: [.output(port: 3)])])
+        let all = Group(
+            id: 1, kind: .all, buckets: [.init(id: 0, actions: [.setEthSrc(5), .output(port: 2)]), .init(id: 1, actions: [.output(port: 3)])])
         let changed = "020000000002 000000000005 0800" + Self.udp.dropFirst(Self.ethernet.count)
-        #expect(ends(Self.udp, [FlowEntry(actions: [.group(1), .output(port: 4)])], groups: [all]) == [sent(2, changed), sent(3, Self.udp), sent(4, Self.udp)])
+        #expect(
+            ends(Self.udp, [FlowEntry(actions: [.group(1), .output(port: 4)])], groups: [all]) == [
+                sent(2, changed), sent(3, Self.udp), sent(4, Self.udp),
+            ])
         #expect(after([.clone([.setEthSrc(5), .output(port: 2)]), .output(port: 3)]) == [sent(2, changed), sent(3, Self.udp)])
     }
 
@@ -152,6 +159,9 @@ import Testing
         let payload = "000102030405060708090a0b0c0d0e0f10111213141516171819"
         let expected = Self.ethernet + "4500002e 00000010 401163ad 0a000001 0a000302" + payload
         #expect(ends(Self.ethernet + header + payload, [FlowEntry(actions: [.setIPv4Dst(0x0a00_0302), .output(port: 2)])]) == [sent(2, expected)])
-        #expect(ends(Self.ethernet + header + payload, [FlowEntry(actions: [.setIPv4Dst(0x0a00_0302), .output(port: 2)])], quirks: .openVSwitch) != [sent(2, expected)])
+        #expect(
+            ends(Self.ethernet + header + payload, [FlowEntry(actions: [.setIPv4Dst(0x0a00_0302), .output(port: 2)])], quirks: .openVSwitch) != [
+                sent(2, expected)
+            ])
     }
 }

@@ -38,14 +38,17 @@ struct BenchResult {
     }
 
     static func json(_ value: Any) throws -> String {
-        String(decoding: try JSONSerialization.data(withJSONObject: value, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]), as: UTF8.self)
+        String(
+            decoding: try JSONSerialization.data(withJSONObject: value, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]),
+            as: UTF8.self)
     }
 
     static func table(_ results: [BenchResult]) -> String {
         let names = results.map(\.workload.count).max() ?? 0
         let texts = results.map(\.description.count).max() ?? 0
         return results.map {
-            "  " + $0.workload.padding(toLength: names + 2, withPad: " ", startingAt: 0) + $0.description.padding(toLength: texts + 2, withPad: " ", startingAt: 0)
+            "  " + $0.workload.padding(toLength: names + 2, withPad: " ", startingAt: 0)
+                + $0.description.padding(toLength: texts + 2, withPad: " ", startingAt: 0)
                 + $0.headline
         }.joined(separator: "\n")
     }

@@ -71,11 +71,13 @@ final class ChurnBench: @unchecked Sendable {
         let achieved = with.seconds > 0 ? Double(with.changes) / with.seconds : 0
         return BenchResult(
             workload: "churn", description: "\(ReplaySummary.count(UInt64(Self.changesPerSecond))) entry changes a second under 1,000 flows",
-            headline: "\(ReplaySummary.decimal(with.mpps, 2)) Mpps, \(ReplaySummary.decimal(ratio, 3)) of \(ReplaySummary.decimal(without.mpps, 2)) without"
+            headline:
+                "\(ReplaySummary.decimal(with.mpps, 2)) Mpps, \(ReplaySummary.decimal(ratio, 3)) of \(ReplaySummary.decimal(without.mpps, 2)) without"
                 + " (\(ReplaySummary.count(UInt64(achieved))) changes/s)",
             numbers: [
                 ("mpps", .decimal(with.mpps)), ("mppsWithoutChanges", .decimal(without.mpps)), ("ratio", .decimal(ratio)),
-                ("changesPerSecond", .decimal(achieved)), ("changes", .integer(UInt64(with.changes))), ("seconds", .decimal(with.seconds + without.seconds)),
+                ("changesPerSecond", .decimal(achieved)), ("changes", .integer(UInt64(with.changes))),
+                ("seconds", .decimal(with.seconds + without.seconds)),
                 ("flows", .integer(UInt64(ChurnWorkload.flowCount))), ("entries", .integer(UInt64(tables.entryCount))),
                 ("processors", .integer(UInt64(processors))),
             ])

@@ -37,7 +37,8 @@ enum ForwardingBenches {
         let name = "acl-\(rules)\(isCold ? "-cold" : "")"
         let what = isCold ? "every packet a new flow" : "\(ReplaySummary.count(UInt64(warmFlows))) flows"
         return result(
-            name, "\(ReplaySummary.count(UInt64(rules)))-rule access list, \(what)", m, worker, [("rules", .integer(UInt64(rules))), ("cold", .flag(isCold))])
+            name, "\(ReplaySummary.count(UInt64(rules)))-rule access list, \(what)", m, worker,
+            [("rules", .integer(UInt64(rules))), ("cold", .flag(isCold))])
     }
 
     private static func result(
@@ -49,7 +50,8 @@ enum ForwardingBenches {
             workload: name, description: description,
             headline: "\(ReplaySummary.decimal(m.mpps, 2)) Mpps, \(ReplaySummary.decimal(m.nsPerPacket, 1)) ns per packet",
             numbers: more + [
-                ("mpps", .decimal(m.mpps)), ("nsPerPacket", .decimal(m.nsPerPacket)), ("packets", .integer(m.packets)), ("seconds", .decimal(m.seconds)),
+                ("mpps", .decimal(m.mpps)), ("nsPerPacket", .decimal(m.nsPerPacket)), ("packets", .integer(m.packets)),
+                ("seconds", .decimal(m.seconds)),
                 ("cacheHitRate", .decimal(looked > 0 ? Double(c.hits) / Double(looked) : 0)), ("cachedFlows", .integer(UInt64(c.cachedFlows))),
                 ("droppedPackets", .integer(DropReason.allCases.reduce(0) { $0 + worker.drops($1) })),
             ])

@@ -102,7 +102,9 @@ struct MeasuredReplay {
         let ticker = ProgressTicker(isShown: showsProgress) { [duration, repetitions] progress, elapsed in
             let done = lanes.reduce(0) { $0 + Int($1.done.load(ordering: .relaxed)) }
             if let duration {
-                progress.update(done, fraction: elapsed / duration, of: "\(ReplaySummary.decimal(min(elapsed, duration), 0)) of \(ReplaySummary.decimal(duration, 0)) s")
+                progress.update(
+                    done, fraction: elapsed / duration,
+                    of: "\(ReplaySummary.decimal(min(elapsed, duration), 0)) of \(ReplaySummary.decimal(duration, 0)) s")
             } else if let repetitions {
                 progress.update(done, of: repetitions * arena.count)
             }

@@ -54,9 +54,12 @@ extension ReplaySummary {
         }
         if expiredEntries > 0 { out.append("\(Self.count(UInt64(expiredEntries))) flow entries timed out on the way.") }
         if cutPackets > 0 {
-            out.append("\(Self.count(UInt64(cutPackets))) packets are cut by the capture's snap length; they were forwarded with the bytes that there are.")
+            out.append(
+                "\(Self.count(UInt64(cutPackets))) packets are cut by the capture's snap length; they were forwarded with the bytes that there are.")
         }
-        if backwardPackets > 0 { out.append("\(Self.count(UInt64(backwardPackets))) packets have a timestamp before their predecessor's; they kept their place.") }
+        if backwardPackets > 0 {
+            out.append("\(Self.count(UInt64(backwardPackets))) packets have a timestamp before their predecessor's; they kept their place.")
+        }
         for w in warnings { out.append("Warning: \(w)") }
         return out.joined(separator: "\n")
     }

@@ -45,7 +45,8 @@ enum FlowFields {
         var out: [Change] = []
         if before[.vlanTCI] != after[.vlanTCI] { out.append(Change(field: "vlan", before: tag(before[.vlanTCI]), after: tag(after[.vlanTCI]))) }
         for f in fields {
-            let (old, new) = f == .ipTOS ? (before.wide(f) & FieldValue(low: 0xfc), after.wide(f) & FieldValue(low: 0xfc)) : (before.wide(f), after.wide(f))
+            let (old, new) =
+                f == .ipTOS ? (before.wide(f) & FieldValue(low: 0xfc), after.wide(f) & FieldValue(low: 0xfc)) : (before.wide(f), after.wide(f))
             if old == new { continue }
             if f == .innerVLANTCI {
                 out.append(Change(field: "inner vlan", before: tag(old.low), after: tag(new.low)))
@@ -83,7 +84,9 @@ enum FlowFields {
         if (flow.wide(.vlanTCI) & tags.mask) != tags.value {
             var only = Match()
             only.require(.vlanTCI, tags.value, mask: tags.mask)
-            out.append(Difference(field: "vlan", wanted: FlowText.text(only), actual: flow[.vlanTCI] & 0x1000 == 0 ? "no tag" : "vlan \(tag(flow[.vlanTCI]))"))
+            out.append(
+                Difference(
+                    field: "vlan", wanted: FlowText.text(only), actual: flow[.vlanTCI] & 0x1000 == 0 ? "no tag" : "vlan \(tag(flow[.vlanTCI]))"))
         }
         for f in all(type: UInt16(type), proto: UInt8(truncatingIfNeeded: proto)) {
             let (value, mask) = match.requirement(on: f)

@@ -41,7 +41,9 @@ extension TraceReport {
             for r in step.higher ?? [] {
                 let what = r.entry.match.isEmpty ? "any packet" : r.entry.match
                 out.append(indent + "  " + style.faint("not priority \(r.entry.priority): \(what)"))
-                for d in r.differences { out.append(indent + "      " + style.faint("\(d.wanted) is asked, \(d.field == "vlan" ? "" : "\(d.field) ")is \(d.actual)")) }
+                for d in r.differences {
+                    out.append(indent + "      " + style.faint("\(d.wanted) is asked, \(d.field == "vlan" ? "" : "\(d.field) ")is \(d.actual)"))
+                }
                 if let reason = r.reason { out.append(indent + "      " + style.faint(reason)) }
             }
             if let n = step.higherCount, n > (step.higher ?? []).count {
@@ -57,13 +59,18 @@ extension TraceReport {
             out.append(indent + "  × " + style.drop("not sent: \(reason), \(Self.explanation(reason))"))
         case "limit":
             let reason = step.reason ?? ""
-            out.append(indent + "  × " + style.drop("limit reached: \(reason), \(Self.explanation(reason)); everything else about the packet is discarded"))
+            out.append(
+                indent + "  × " + style.drop("limit reached: \(reason), \(Self.explanation(reason)); everything else about the packet is discarded"))
         case "bucket": out.append(indent + "  group \(step.group ?? 0) (\(step.groupKind ?? "")): bucket \(step.bucket ?? 0)")
         case "clone": break
-        case "actionSet": out.append(indent + style.strong("action set") + (step.action.map { $0.isEmpty ? ": without an output, so it does nothing" : "" } ?? ""))
+        case "actionSet":
+            out.append(indent + style.strong("action set") + (step.action.map { $0.isEmpty ? ": without an output, so it does nothing" : "" } ?? ""))
         case "learn", "unlearn":
             if let e = step.entry {
-                out.append(indent + "  \(step.kind == "learn" ? "learns" : "deletes") table \(e.table), priority \(e.priority): \(e.match) actions=\(e.actions)")
+                out.append(
+                    indent
+                        + "  \(step.kind == "learn" ? "learns" : "deletes") table \(e.table), priority \(e.priority): \(e.match) actions=\(e.actions)"
+                )
             }
         case "recirculate": out.append(indent + "the packet so far is parsed anew (recirculated)")
         case "resume": out.append("  " + style.strong("the walk continues") + " on the packet parsed anew")
@@ -97,7 +104,9 @@ extension TraceReport {
 
     private func write(_ output: Output, _ style: TextStyle, to out: inout [String]) {
         out.append("")
-        out.append(style.strong(output.port == "CONTROLLER" ? "To the controller" : "Out of port \(output.port)") + ", \(output.length) bytes: \(output.summary)")
+        out.append(
+            style.strong(output.port == "CONTROLLER" ? "To the controller" : "Out of port \(output.port)")
+                + ", \(output.length) bytes: \(output.summary)")
         let comparison = FrameComparison(before: packet.dissection, after: output.dissection)
         for (i, layer) in output.dissection.layers.enumerated() {
             let changed = layer.fields.indices.contains(where: { comparison.isChanged(layer: i, field: $0) })

@@ -101,7 +101,10 @@ struct TraceReport: Encodable {
 
     /// - Parameters:
     ///   - given: the flow as described, whose metadata came with the packet; nil for a captured packet.
-    init(_ trace: PacketTrace, frame: [UInt8], originalSize: Int, inPort: UInt32, assumed: [String], source: String?, given: Match?, explainsHigher: Bool) {
+    init(
+        _ trace: PacketTrace, frame: [UInt8], originalSize: Int, inPort: UInt32, assumed: [String], source: String?, given: Match?,
+        explainsHigher: Bool
+    ) {
         let dissection = Dissection(frame, originalSize: originalSize)
         packet = Packet(
             inPort: inPort, length: frame.count, summary: dissection.summary, flow: Self.flowText(trace.arrived), assumed: assumed, source: source,

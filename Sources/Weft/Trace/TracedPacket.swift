@@ -55,7 +55,9 @@ struct TracedPacket {
             break
         }
         self.inPort = inPort
-        source = "number \(number) of \(capture)" + (originalSize > bytes.count ? ", of which the capture has \(bytes.count) of \(originalSize) bytes" : "")
+        source =
+            "number \(number) of \(capture)"
+            + (originalSize > bytes.count ? ", of which the capture has \(bytes.count) of \(originalSize) bytes" : "")
     }
 
     /// Refuses a description that no packet fits, rather than tracing another packet.

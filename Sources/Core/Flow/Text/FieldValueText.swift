@@ -152,7 +152,9 @@ enum FieldValueReader {
         let allowed: UInt64 = (1 << UInt64(bits)) - 1
         func bit(_ name: TextSlice) throws(TextFault) -> UInt64 {
             for (i, n) in names.enumerated() where n.utf8.elementsEqual(name.bytes) { return 1 << UInt64(i) }
-            throw TextFault(name, "This is not a \(what) flag; the flags are \(names.joined(separator: ", ")).", suggestion: Spelling.nearest(to: name, among: names))
+            throw TextFault(
+                name, "This is not a \(what) flag; the flags are \(names.joined(separator: ", ")).",
+                suggestion: Spelling.nearest(to: name, among: names))
         }
         func numeric(_ t: TextSlice) throws(TextFault) -> UInt64 {
             guard let v = t.unsigned, v & ~allowed == 0 else { throw TextFault(t, "\(what) flags have \(bits) bits: a number below \(allowed + 1).") }

@@ -114,14 +114,17 @@ extension FlowTextParser {
             let t = try v.table("goto_table")
             state.isContextual = true
             guard t != 255 else { throw TextFault(v, "Tables are numbered from 0 to 254.") }
-            guard t > state.context.table else { throw TextFault(v, "goto_table must name a later table than the entry's own, \(state.context.table).") }
+            guard t > state.context.table else {
+                throw TextFault(v, "goto_table must name a later table than the entry's own, \(state.context.table).")
+            }
             return .gotoTable(t)
         case .clearActions: return .clearActions
         case .writeActions, .clone: return try readNested(word, v, &state)
         case .writeMetadata:
             let slash = v.index(of: 0x2f)
             let value = try v.upTo(slash ?? v.end).number64("write_metadata")
-            return .writeMetadata(value: value, mask: try slash.map { (s) throws(TextFault) in try v.from(s + 1).number64("The mask of write_metadata") } ?? .max)
+            return .writeMetadata(
+                value: value, mask: try slash.map { (s) throws(TextFault) in try v.from(s + 1).number64("The mask of write_metadata") } ?? .max)
         case .meter:
             let id = try v.number32("meter")
             guard id != 0, id <= 0xffff_0000 else { throw TextFault(v, "Meters are numbered from 1 to 4294901760.") }
@@ -210,14 +213,16 @@ extension FlowTextParser {
         case .modVLANID, .setVLANID:
             let id = UInt16(try kv.value.number("A VLAN id", max: 4095))
             if word == .setVLANID, !hasTag {
-                throw TextFault(kv.key, "set_vlan_vid is supported only where the match asks for a VLAN tag; mod_vlan_vid adds a tag when there is none.")
+                throw TextFault(
+                    kv.key, "set_vlan_vid is supported only where the match asks for a VLAN tag; mod_vlan_vid adds a tag when there is none.")
             }
             state.context.vlanTags = max(1, state.context.vlanTags)
             return .setVLANID(id)
         case .modVLANPCP, .setVLANPCP:
             let pcp = UInt8(try kv.value.number("A VLAN priority", max: 7))
             if word == .setVLANPCP, !hasTag {
-                throw TextFault(kv.key, "set_vlan_pcp is supported only where the match asks for a VLAN tag; mod_vlan_pcp adds a tag when there is none.")
+                throw TextFault(
+                    kv.key, "set_vlan_pcp is supported only where the match asks for a VLAN tag; mod_vlan_pcp adds a tag when there is none.")
             }
             state.context.vlanTags = max(1, state.context.vlanTags)
             return .setVLANPCP(pcp)

@@ -75,7 +75,9 @@ extension FlowTextParser {
         group.id = id
         group.kind = kind
         if let fieldsAt, group.selectionMethod != "hash" { throw TextFault(fieldsAt, "fields stand only with selection_method=hash.") }
-        if let parameterAt, group.selectionMethod.isEmpty { throw TextFault(parameterAt, "selection_method_param stands only with a selection_method.") }
+        if let parameterAt, group.selectionMethod.isEmpty {
+            throw TextFault(parameterAt, "selection_method_param stands only with a selection_method.")
+        }
         if !group.selectionMethod.isEmpty, kind != .select { throw TextFault(line, "Only select groups have a selection_method.") }
         guard buckets.count <= FlowTextLimits.actions else { throw TextFault(line, "A group has at most \(FlowTextLimits.actions) buckets.") }
         // Buckets named by the file keep their numbers; the others take the lowest free ones, in order.

@@ -106,7 +106,9 @@ extension FlowTextParser {
         var ids: [UInt16] = []
         for part in words(text) { ids.append(try part.number16("A controller's id")) }
         guard !ids.isEmpty else { throw TextFault(text, "dec_ttl(…) needs at least one controller id.") }
-        guard ids.count <= FlowTextLimits.bundleMembers else { throw TextFault(text, "dec_ttl takes at most \(FlowTextLimits.bundleMembers) controller ids.") }
+        guard ids.count <= FlowTextLimits.bundleMembers else {
+            throw TextFault(text, "dec_ttl takes at most \(FlowTextLimits.bundleMembers) controller ids.")
+        }
         return .decTTL(controllers: ids)
     }
 
@@ -193,7 +195,9 @@ extension FlowTextParser {
 
     func readBundle(_ text: TextSlice, loads: Bool, _ state: inout ActionState) throws(TextFault) -> Action {
         var form: String {
-            loads ? "bundle_load(FIELDS,BASIS,ALGORITHM,ofport,FIELD[FIRST..LAST],members:PORT,…)" : "bundle(FIELDS,BASIS,ALGORITHM,ofport,members:PORT,…)"
+            loads
+                ? "bundle_load(FIELDS,BASIS,ALGORITHM,ofport,FIELD[FIRST..LAST],members:PORT,…)"
+                : "bundle(FIELDS,BASIS,ALGORITHM,ofport,members:PORT,…)"
         }
         guard let colon = text.index(of: 0x3a) else { throw TextFault(text, "This is written \(form).") }
         let w = arguments(text.upTo(colon))

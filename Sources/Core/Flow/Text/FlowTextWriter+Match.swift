@@ -132,7 +132,10 @@ extension FlowTextWriter {
     }
 
     private mutating func tunnel(_ m: MatchView) {
-        for f in [Field.tunnelID, .tunnelSrc, .tunnelDst, .tunnelIPv6Src, .tunnelIPv6Dst, .tunnelGBPID, .tunnelGBPFlags, .tunnelTOS, .tunnelTTL, .tunnelFlags] {
+        for f in [
+            Field.tunnelID, .tunnelSrc, .tunnelDst, .tunnelIPv6Src, .tunnelIPv6Dst, .tunnelGBPID, .tunnelGBPFlags, .tunnelTOS, .tunnelTTL,
+            .tunnelFlags,
+        ] {
             if f == .tunnelFlags, m[f].mask.low != 0 {
                 // One of several flags of which only this one can be matched, so it is written with its sign.
                 put(m[f].value.low != 0 ? "tun_flags=+oam," : "tun_flags=-oam,")

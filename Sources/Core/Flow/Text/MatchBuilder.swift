@@ -124,7 +124,8 @@ final class MatchBuilder {
         for i in 2..<16 where masks[i] & ~allowed[i] != 0 {
             if dropped == nil {
                 let lost = masks[i] & ~allowed[i]
-                for f in Field.allCases where Int(FieldShape.table[Int(f.rawValue)].lowWord) == i || Int(FieldShape.table[Int(f.rawValue)].word) == i {
+                for f in Field.allCases where Int(FieldShape.table[Int(f.rawValue)].lowWord) == i || Int(FieldShape.table[Int(f.rawValue)].word) == i
+                {
                     let s = FieldShape.table[Int(f.rawValue)]
                     let fieldMask = (s.bits >= 64 ? UInt64.max : (1 << UInt64(s.bits)) &- 1) << UInt64(s.shift)
                     if lost & fieldMask != 0 {

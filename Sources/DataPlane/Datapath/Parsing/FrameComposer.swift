@@ -120,7 +120,9 @@ public struct FrameComposer {
         ).encoded() + payload
     }
 
-    private var fragment: (isFragment: Bool, isLater: Bool) { (key[.ipFrag] & FrameParser.Fragment.any != 0, key[.ipFrag] & FrameParser.Fragment.later != 0) }
+    private var fragment: (isFragment: Bool, isLater: Bool) {
+        (key[.ipFrag] & FrameParser.Fragment.any != 0, key[.ipFrag] & FrameParser.Fragment.later != 0)
+    }
 
     private func transport(_ proto: UInt8, _ pseudoHeader: PseudoHeader, isLater: Bool) -> [UInt8] {
         if isLater { return [UInt8](repeating: 0, count: 8) }

@@ -336,7 +336,8 @@ extension Translator {
         written[FlowKeyLayout.ethSrcVLAN] |= 0xffff
         written[FlowKeyLayout.inPortFlags] |= 0xffff
         written[FlowKeyLayout.arpSHA] |= 3
-        builder.writtenWords |= 1 << UInt64(FlowKeyLayout.ethSrcVLAN) | 1 << UInt64(FlowKeyLayout.inPortFlags)
+        builder.writtenWords |=
+            1 << UInt64(FlowKeyLayout.ethSrcVLAN) | 1 << UInt64(FlowKeyLayout.inPortFlags)
             | 1 << UInt64(FlowKeyLayout.arpSHA)
     }
 

@@ -1,7 +1,7 @@
 import CLinux
 import Flow
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Stable hashes of a flow, and the actions that choose by them: `multipath`, `bundle`, and select groups.

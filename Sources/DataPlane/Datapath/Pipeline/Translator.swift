@@ -128,7 +128,8 @@ final class Translator {
     func resume(_ frozen: Frozen, packetKey: UnsafePointer<UInt64>, version: UInt64, now: UInt64) {
         begin(packetKey, version: version, now: now)
         for w in FlowKeyLayout.packetWordCount..<FlowKeyLayout.wordCount { key[w] = frozen.metadata.words[w] }
-        key[FlowKeyLayout.inPortFlags] = key[FlowKeyLayout.inPortFlags] & 0xffff_ffff | frozen.metadata.words[FlowKeyLayout.inPortFlags] & ~0xffff_ffff
+        key[FlowKeyLayout.inPortFlags] =
+            key[FlowKeyLayout.inPortFlags] & 0xffff_ffff | frozen.metadata.words[FlowKeyLayout.inPortFlags] & ~0xffff_ffff
         stack = frozen.stack
         key[FlowKeyLayout.conjunctionActset] = UInt64(ReservedPort.unset)
         if !frozen.actionSet.isEmpty { writeActions(frozen.actionSet) }

@@ -22,7 +22,8 @@ extension Worker {
 
     public var counters: Counters {
         Counters(
-            received: hot.pointee.received, receivedBytes: hot.pointee.receivedBytes, copied: executor.copied, ended: executor.ended, toController: executor.toController,
+            received: hot.pointee.received, receivedBytes: hot.pointee.receivedBytes, copied: executor.copied, ended: executor.ended,
+            toController: executor.toController,
             hits: hot.pointee.hits, misses: misses, confirmed: confirmed, invalidated: invalidated, cachedFlows: cache.entryCount,
             cacheMasks: cache.subtables.count, cacheBytes: cache.byteCount)
     }
