@@ -60,3 +60,15 @@ void *weft_allocate_large(size_t size) {
 void weft_free_large(void *p, size_t size) { munmap(p, size); }
 
 void weft_release_free_memory(void) { malloc_trim(0); }
+
+int weft_allowed_processor(int i) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 0;
+    int n = CPU_COUNT(&set);
+    if (n == 0) return 0;
+    i %= n;
+    if (i < 0) i += n;
+    for (int p = 0; p < CPU_SETSIZE; p++)
+        if (CPU_ISSET(p, &set) && i-- == 0) return p;
+    return 0;
+}

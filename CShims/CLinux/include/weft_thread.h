@@ -4,3 +4,5 @@
 int weft_pin_to_processor(int processor);
 /// The number of processors this process may run on.
 int weft_processor_count(void);
+/// The i-th processor that this process may run on, counting round; negative from the last.
+int weft_allowed_processor(int i);

@@ -112,14 +112,17 @@ struct MeasuredReplay {
         defer { ticker.stop() }
         if lanes.count == 1 {
             tables.collectStatistics = { [unowned worker = lanes[0].worker] in worker.collectStatistics() }
-            loop(lanes[0], tables: tables, expires: true)
+            // A processor of its own, the last: what else runs tends to be on the first.
+            weft_pin_to_processor(weft_allowed_processor(-1))
+            loop(lanes[0])
         } else {
             let group = DispatchGroup()
             for (i, lane) in lanes.enumerated() {
                 group.enter()
+                let processor = weft_allowed_processor(Int32(i))
                 Thread.detachNewThread {
-                    weft_pin_to_processor(Int32(i))
-                    loop(lane, tables: tables, expires: false)
+                    weft_pin_to_processor(processor)
+                    loop(lane)
                     group.leave()
                 }
             }
@@ -133,7 +136,7 @@ struct MeasuredReplay {
     }
 
     /// One thread's loops over its packets.
-    private func loop(_ lane: Lane, tables: FlowTables, expires: Bool) {
+    private func loop(_ lane: Lane) {
         let limit = duration.map { UInt64($0 * 1e9) }
         lane.start = weft_monotonic_ns()
         let n = lane.frames.count

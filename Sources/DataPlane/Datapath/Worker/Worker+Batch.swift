@@ -12,7 +12,7 @@ extension Worker {
         if tables.version != version { enterVersion() }
         receive(frames, count)
         parse(count)
-        if usesCache, hot.pointee.hasSubtables {
+        if usesCache, hot.pointee.subtableCount > 0 {
             hash(count)
             probe(count)
             compare(count)
@@ -107,10 +107,12 @@ extension Worker {
         let hints = cache.hints
         let hinted = self.hinted
         let hashes = self.hashes
+        // With one subtable there is nothing to choose.
+        let isSingle = hot.pointee.subtableCount == 1
         var key = UnsafePointer(keys)
         var i = 0
         while i < count {
-            let hint = hints[FlowCache.packetClass(key)]
+            let hint = isSingle ? 0 : hints[FlowCache.packetClass(key)]
             hinted[i] = hint
             let head = heads + Int(hint)
             let h = head.pointee.hash(key)

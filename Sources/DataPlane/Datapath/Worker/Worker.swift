@@ -52,7 +52,7 @@ public final class Worker {
         var lastPort: UInt32 = .max
         var lastPortIndex = 0
         var isObserved = false
-        var hasSubtables = false
+        var subtableCount = 0
         var viewCount = 0
         var confirmed: UInt64 = 0
     }
@@ -245,7 +245,7 @@ public final class Worker {
         insertions &+= 1
         let index = cache.subtable(depends: translator.depends)
         let s = cache.subtables[index]
-        hot.pointee.hasSubtables = true
+        hot.pointee.subtableCount = cache.subtables.count
         s.insert(key, hash: s.head.pointee.hash(key), program: program, version: UInt32(truncatingIfNeeded: version))
         cache.hints[FlowCache.packetClass(key)] = UInt8(index)
     }
