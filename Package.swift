@@ -47,6 +47,8 @@ let package = Package(
         .testTarget(
             name: "DatapathTests", dependencies: ["Datapath", "Ports", "Flow", "Wire", "CLinux", "ReferenceSwitch"],
             path: "Tests/DatapathTests"),
+        // These run the program as a process.
+        .testTarget(name: "WeftTests", dependencies: ["weft"], path: "Tests/WeftTests"),
         // The naive packet path that the datapath is compared with, and random pipelines and packets for both.
         .target(name: "ReferenceSwitch", dependencies: ["Datapath", "Flow", "Wire"], path: "Tests/ReferenceSwitch"),
         .executableTarget(name: "reference-replay", dependencies: ["ReferenceSwitch", "Datapath", "Flow"], path: "Tests/ReferenceReplay"),

@@ -14,9 +14,9 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     case resubmitDepth
     /// More resubmits in all than `Limits.resubmits`.
     case resubmitCount
-    /// More values pushed than `Limits.stackDepth`, in bytes.
+    /// More pushed than `Limits.stackSize` holds.
     case stackTooDeep
-    /// `pop` from an empty stack is harmless; this one is counted when a program would exceed `Limits.programSize`.
+    /// An action program longer than `Limits.programSize`.
     case programTooLarge
     /// More copies than `Limits.copies`.
     case tooManyCopies
@@ -26,7 +26,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     case noSuchPort
     /// A meter's drop band.
     case meter
-    /// A group that does not exist, or a group chain deeper than the limit.
+    /// A group that does not exist.
     case noSuchGroup
     /// No bucket of the group is live.
     case noLiveBucket

@@ -99,7 +99,7 @@ final class CacheSubtable {
     private var nextUnused = 0
     private var free: [UInt32] = []
     static let headerWords = 2
-    /// Entries at most.
+    /// Half the flows at which the buckets stop growing; beyond, a full bucket gives up one of its entries.
     let limit: Int
     private var victim: UInt32 = 0
     /// Whether a larger mask has taken over; the table is then empty for good.

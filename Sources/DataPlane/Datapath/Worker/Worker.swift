@@ -87,7 +87,7 @@ public final class Worker {
 
     /// - Parameters:
     ///   - usesCache: when false every packet is translated.
-    ///   - cacheEntries: flows the cache holds at most, per dependency mask.
+    ///   - cacheEntries: flows of one dependency mask from which on its table no longer grows (`CacheSubtable.limit`).
     public init(tables: FlowTables, usesCache: Bool = true, cacheEntries: Int = 1 << 20, maxFrameLength: Int = 2048) {
         self.tables = tables
         self.usesCache = usesCache
