@@ -115,7 +115,9 @@ final class ProgramStore {
     /// Moves the programs' counts to the entries on their paths and frees programs that no cache entry holds.
     ///
     /// The entries must still be alive: the owner calls this before it frees entries of a version that this worker has left behind.
-    func collect() {
+    ///
+    /// - Parameter freesUnused: false within a batch, whose packets may stand on programs that the cache has let go of.
+    func collect(freesUnused: Bool) {
         for i in 0...bucketMask {
             var link = buckets + i
             while link.pointee != 0 {
@@ -126,7 +128,7 @@ final class ProgramStore {
                     program.base[Program.Header.packets] = 0
                     program.base[Program.Header.bytes] = 0
                 }
-                if program.references == 0 {
+                if freesUnused, program.references == 0 {
                     link.pointee = program.base[Program.Header.next]
                     forEachEffect(program) { effects.release($0) }
                     program.base.deallocate()

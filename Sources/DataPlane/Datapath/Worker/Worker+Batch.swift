@@ -10,6 +10,9 @@ extension Worker {
         precondition(count <= Self.batchSize)
         if count <= 0 { return }
         if tables.version != version { enterVersion() }
+        // Between batches nobody stands on a program.
+        if hot.pointee.wantsCollection { collectStatistics() }
+        hot.pointee.isInBatch = true
         receive(frames, count)
         parse(count)
         if usesCache, hot.pointee.subtableCount > 0 {
@@ -20,6 +23,7 @@ extension Worker {
             found.update(repeating: nil, count: count)
         }
         execute(count)
+        hot.pointee.isInBatch = false
     }
 
     /// Copies the frames into the buffers. Parsing is a stage of its own: right behind its copy it would wait for the copy's stores.

@@ -54,6 +54,10 @@ public final class Worker {
         var isObserved = false
         var subtableCount = 0
         var viewCount = 0
+        /// While packets of a batch may stand on programs.
+        var isInBatch = false
+        /// Programs that no cache entry holds have piled up.
+        var wantsCollection = false
         var confirmed: UInt64 = 0
     }
     let hot: UnsafeMutablePointer<Hot>
@@ -80,6 +84,8 @@ public final class Worker {
     private var insertsRarely = false
     private var random: UInt64 = 0x9E37_79B9_7F4A_7C15
     private var recirculationDepth = 0
+    /// Programs at which the next collection is due: twice what the last one left.
+    private var programLimit = 65_536
     /// Told the program of each packet, for fates; nil when measuring.
     var observer: ((_ packet: Int, _ program: Program) -> Void)? {
         didSet { hot.pointee.isObserved = observer != nil }
@@ -222,6 +228,7 @@ public final class Worker {
         if tables.learning.nextDeadline <= now { tables.learning.age(now: now) }
         translator.translate(key, version: version, now: now)
         let program = programs.intern(translator.builder)
+        if programs.count > programLimit { hot.pointee.wantsCollection = true }
         if usesCache, program.flags & Program.Flag.isTransient == 0 { remember(key, program) }
         return program
     }
@@ -317,7 +324,9 @@ public final class Worker {
 
     /// Brings the entries' counters up to date and lets go of entries that are gone; call on the worker's thread.
     public func collectStatistics() {
-        programs.collect()
+        programs.collect(freesUnused: !hot.pointee.isInBatch)
+        programLimit = max(65_536, 2 * programs.count)
+        hot.pointee.wantsCollection = false
         epoch.collected(version)
     }
 }
