@@ -140,36 +140,45 @@ extension Translator {
     /// Brings the packet's label stack to the flow's with the fewest operations: labels that both have at the bottom stay.
     private func commitLabels() {
         guard labelsChanged || etherType != baseEtherType else { return }
-        labelsChanged = false
         let first = key[FlowKeyLayout.labels] & 0xffff_ffff
         let more = key[FlowKeyLayout.mplsMore]
-        let new = Array([first, more >> 32, more & 0xffff_ffff].prefix(Self.labelCount(first: first, more: more, etherType: etherType)))
-        var old = Array(
-            [baseLabels.0, baseLabels.1 >> 32, baseLabels.1 & 0xffff_ffff].prefix(
-                Self.labelCount(first: baseLabels.0, more: baseLabels.1, etherType: baseEtherType)))
+        let new = [first, more >> 32, more & 0xffff_ffff]
+        let want = Self.labelCount(first: first, more: more, etherType: etherType)
+        // All three entries, also those beyond the count: a zero entry above the bottom isn't counted, and what it hides comes up again when labels
+        // are pushed or popped over it, so that a later commit may have to work on it.
+        var old = [baseLabels.0, baseLabels.1 >> 32, baseLabels.1 & 0xffff_ffff]
+        var have = Self.labelCount(first: baseLabels.0, more: baseLabels.1, etherType: baseEtherType)
         var common = 0
-        while common < min(old.count, new.count), old[old.count - 1 - common] == new[new.count - 1 - common] { common += 1 }
+        while common < min(have, want), old[have - 1 - common] == new[want - 1 - common] { common += 1 }
         let type = etherType
-        while old.count > common {
-            if old.count - 1 == common, new.count > common {
-                let entry = new[new.count - old.count]
+        while have > common {
+            if have - 1 == common, want > common {
+                let entry = new[want - have]
                 builder.append(ProgramOp.header(.setMPLS, c: UInt32(entry)))
                 old[0] = entry
                 common += 1
             } else {
-                let inner = !Self.isMPLS(type) && old.count > 1 ? FrameParser.EtherType.mpls : type
+                let inner = !Self.isMPLS(type) && have > 1 ? FrameParser.EtherType.mpls : type
                 builder.append(ProgramOp.header(.popMPLS, b: UInt16(inner)))
                 grownBy -= 4
-                old.removeFirst()
+                // Of three labels without a bottom the fourth is unknown; they stay as they were.
+                if have < Limits.mplsLabels || old[2] & 0x100 != 0 {
+                    for i in 1..<have { old[i - 1] = old[i] }
+                    old[have - 1] = 0
+                }
+                have -= 1
             }
         }
-        while old.count < new.count {
-            let entry = new[new.count - old.count - 1]
+        while have < want {
+            let entry = new[want - have - 1]
             builder.append(ProgramOp.header(.pushMPLS, b: UInt16(type), c: UInt32(entry)))
             grownBy += 4
-            old.insert(entry, at: 0)
+            for i in stride(from: have, to: 0, by: -1) { old[i] = old[i - 1] }
+            old[0] = entry
+            have += 1
         }
-        baseLabels = (first, more)
+        baseLabels = (old[0], old[1] << 32 | old[2])
+        labelsChanged = baseLabels != (first, more)
         baseEtherType = type
     }
 }
