@@ -36,22 +36,6 @@ struct MaskRecord: Equatable, @unchecked Sendable {
         return weft_hash_finish(h)
     }
 
-    /// Hash of the masked words of a key, which are stored one after the other to `masked`; the same as `hash`.
-    @inline(__always) func hash(_ key: UnsafePointer<UInt64>, masked: UnsafeMutablePointer<UInt64>) -> UInt32 {
-        var h: UInt64 = 0x5bd1_e995
-        var p = UnsafePointer(base + 1)
-        var out = masked
-        let end = p + 2 &* count
-        while p < end {
-            let word = key[Int(truncatingIfNeeded: p[0])] & p[1]
-            out.pointee = word
-            h = weft_hash_step(h, word)
-            p += 2
-            out += 1
-        }
-        return weft_hash_finish(h)
-    }
-
     /// The mask as match words with no value.
     var words: [(index: Int, mask: UInt64)] { (0..<count).map { (index($0), mask($0)) } }
 }
