@@ -64,6 +64,8 @@ extension Translator {
                 readLabels()
                 let ttl = key[FlowKeyLayout.labels] & 0xff
                 guard ttl > 1 else {
+                    // As in Open vSwitch, the packet is told of in its state so far: what was set is on it from here.
+                    commit()
                     note(.mplsTTLExpired)
                     return
                 }
@@ -73,6 +75,7 @@ extension Translator {
                     read(FlowKeyLayout.transport, 0xff00)
                     let ttl = key[FlowKeyLayout.transport] >> 8 & 0xff
                     guard ttl > 1 else {
+                        commit()
                         note(.ttlExpired)
                         return
                     }
