@@ -10,6 +10,8 @@ public enum FlowKeyLayout {
     public static let wordCount = 52
     /// Words 0..<16 are parsed from the frame (`inPort` excepted, which shares word 4).
     public static let packetWordCount = 16
+    /// Words a packet arrives with: those of the frame and of the tunnel it came by; a cache needs no others.
+    public static let arrivalWordCount = 39
     /// Words 16..<39 come from a tunnel port.
     public static let tunnelWords = 16..<39
 

@@ -1,3 +1,5 @@
+import Ports
+
 /// Why a packet or a copy of one ended without leaving on a port; each has a counter, and `name` is its word in every report.
 public enum DropReason: UInt8, CaseIterable, Sendable {
     /// No entry of the last table looked up matched.
@@ -34,7 +36,65 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     case tooManyMPLSLabels
     /// The frame would outgrow its buffer.
     case frameTooLong
+    /// The device or its reader could take no more at that moment.
+    case transmitQueueFull
+    /// The device is down, gone, or has no carrier.
+    case portDown
+    /// Longer than the port's MTU allows, and not to be cut into segments.
+    case exceedsMTU
+    /// Neither the tunnel port nor the entries say where the tunnel ends.
+    case tunnelNoRemote
+    /// The host has no route to the tunnel's other end.
+    case tunnelNoRoute
+    /// The next hop towards the tunnel's other end does not answer.
+    case tunnelNoNeighbor
+    /// The kernel refused the frame for another reason.
+    case transmitError
 
     /// The reason in reports and JSON.
     public var name: String { String(describing: self) }
+
+    init(_ refusal: TransmitRefusal) {
+        switch refusal {
+        case .none, .transmitError: self = .transmitError
+        case .transmitQueueFull: self = .transmitQueueFull
+        case .portDown: self = .portDown
+        case .exceedsMTU: self = .exceedsMTU
+        case .tunnelNoRemote: self = .tunnelNoRemote
+        case .tunnelNoRoute: self = .tunnelNoRoute
+        case .tunnelNoNeighbor: self = .tunnelNoNeighbor
+        }
+    }
+}
+
+extension DropReason {
+    /// The reason in words.
+    public var explanation: String {
+        switch self {
+        case .noMatch: "no entry of the last table matched"
+        case .actionDrop: "the matching entries drop, or send nowhere"
+        case .frameTooShort: "fewer than 14 bytes"
+        case .ttlExpired: "the TTL ran out"
+        case .mplsTTLExpired: "the MPLS TTL ran out"
+        case .resubmitDepth: "resubmits nested too deep"
+        case .resubmitCount: "too many resubmits"
+        case .stackTooDeep: "too much pushed on the stack"
+        case .programTooLarge: "too many actions"
+        case .tooManyCopies: "too many copies"
+        case .outputToIngress: "sent back to the port it came from"
+        case .noSuchPort: "sent to a port that does not exist"
+        case .meter: "above the rate of a meter"
+        case .noSuchGroup: "sent to a group that does not exist"
+        case .noLiveBucket: "no bucket of the group is live"
+        case .tooManyMPLSLabels: "too many MPLS labels"
+        case .frameTooLong: "longer than the buffer"
+        case .transmitQueueFull: "the device or its reader could take no more"
+        case .portDown: "the port is down, gone, or has no carrier"
+        case .exceedsMTU: "longer than the port's MTU"
+        case .tunnelNoRemote: "nothing says where the tunnel ends"
+        case .tunnelNoRoute: "no route to the tunnel's other end"
+        case .tunnelNoNeighbor: "the next hop to the tunnel's other end does not answer"
+        case .transmitError: "the kernel refused it"
+        }
+    }
 }

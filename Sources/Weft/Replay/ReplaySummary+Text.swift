@@ -102,31 +102,6 @@ extension ReplaySummary {
     }
 }
 
-extension DropReason {
-    /// The reason in words.
-    var explanation: String {
-        switch self {
-        case .noMatch: "no entry of the last table matched"
-        case .actionDrop: "the matching entries drop, or send nowhere"
-        case .frameTooShort: "fewer than 14 bytes"
-        case .ttlExpired: "the TTL ran out"
-        case .mplsTTLExpired: "the MPLS TTL ran out"
-        case .resubmitDepth: "resubmits nested too deep"
-        case .resubmitCount: "too many resubmits"
-        case .stackTooDeep: "too much pushed on the stack"
-        case .programTooLarge: "too many actions"
-        case .tooManyCopies: "too many copies"
-        case .outputToIngress: "sent back to the port it came from"
-        case .noSuchPort: "sent to a port that does not exist"
-        case .meter: "above the rate of a meter"
-        case .noSuchGroup: "sent to a group that does not exist"
-        case .noLiveBucket: "no bucket of the group is live"
-        case .tooManyMPLSLabels: "too many MPLS labels"
-        case .frameTooLong: "longer than the buffer"
-        }
-    }
-}
-
 /// Explanations of drop reasons by their names.
 enum DropReasonText {
     static let byName = Dictionary(uniqueKeysWithValues: DropReason.allCases.map { ($0.name, $0.explanation) })

@@ -21,6 +21,9 @@ final class ChangeLog: @unchecked Sendable {
     /// Records that some group or meter changes. Owner only.
     func noteGroupChange() { pending.changesGroups = true }
 
+    /// Records that something all programs may rest on changes: the set of ports. Owner only.
+    func noteEverything() { pending.noteEverything() }
+
     /// Ends the publication that becomes `version`. Owner only.
     func close(version: UInt64) {
         let publication = pending.finish(version: version)
@@ -94,6 +97,13 @@ final class Publication: @unchecked Sendable {
             }
         }
 
+        mutating func noteEverything() {
+            tables = (.max, .max, .max, .max)
+            changesGroups = true
+            count = ChangeLog.changeLimit + 1
+            changes = []
+        }
+
         func finish(version: UInt64) -> Publication {
             let memory = UnsafeMutablePointer<UInt64>.allocate(capacity: max(changes.count, 1))
             memory.initialize(from: changes, count: changes.count)
@@ -139,7 +149,7 @@ extension Publication.View {
         let end = c + 3 * n
         while c < end {
             let word = Int(truncatingIfNeeded: c[0])
-            if word >= FlowKeyLayout.packetWordCount { return false }
+            if word >= FlowKeyLayout.arrivalWordCount { return false }
             let known = head.pointee.known(entry, word)
             if (known.value ^ c[2]) & c[1] & known.mask != 0, program.writtenWords >> UInt64(word) & 1 == 0 { return true }
             c += 3

@@ -34,7 +34,7 @@ final class FlowCache {
 
     init(entryLimit: Int) {
         self.entryLimit = entryLimit
-        lastDepends = .allocate(capacity: FlowKeyLayout.packetWordCount)
+        lastDepends = .allocate(capacity: FlowKeyLayout.arrivalWordCount)
         heads = .allocate(capacity: Self.subtableLimit)
         hints = .allocate(capacity: Self.hintCount)
         hints.initialize(repeating: 0, count: Self.hintCount)
@@ -58,12 +58,12 @@ final class FlowCache {
     func subtable(depends: UnsafePointer<UInt64>) -> Int {
         if lastSubtable >= 0 {
             var difference: UInt64 = 0
-            for w in 0..<FlowKeyLayout.packetWordCount { difference |= depends[w] ^ lastDepends[w] }
+            for w in 0..<FlowKeyLayout.arrivalWordCount { difference |= depends[w] ^ lastDepends[w] }
             if difference == 0 { return lastSubtable }
         }
         let index = searchSubtable(depends: depends)
         lastSubtable = index
-        lastDepends.update(from: depends, count: FlowKeyLayout.packetWordCount)
+        lastDepends.update(from: depends, count: FlowKeyLayout.arrivalWordCount)
         return index
     }
 
@@ -76,7 +76,7 @@ final class FlowCache {
         }
         if let best { return best.index }
         if subtables.count == Self.subtableLimit { removeAll() }
-        let words = (0..<FlowKeyLayout.packetWordCount).filter { depends[$0] != 0 }.map { (index: $0, mask: depends[$0]) }
+        let words = (0..<FlowKeyLayout.arrivalWordCount).filter { depends[$0] != 0 }.map { (index: $0, mask: depends[$0]) }
         let fresh = CacheSubtable(mask: MaskRecord(words: words), limit: entryLimit, head: heads + subtables.count)
         for s in subtables where !s.isSuperseded {
             if let extra = Self.extraBits(of: fresh.mask, over: s.mask), extra <= Self.mergeLimit {
@@ -92,7 +92,7 @@ final class FlowCache {
     private static func extraBits(of mask: MaskRecord, over depends: UnsafePointer<UInt64>) -> Int? {
         var j = 0
         var extra = 0
-        for w in 0..<FlowKeyLayout.packetWordCount {
+        for w in 0..<FlowKeyLayout.arrivalWordCount {
             var m: UInt64 = 0
             if j < mask.count, mask.index(j) == w {
                 m = mask.mask(j)
@@ -105,7 +105,7 @@ final class FlowCache {
     }
 
     private static func extraBits(of mask: MaskRecord, over other: MaskRecord) -> Int? {
-        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: FlowKeyLayout.packetWordCount) { words in
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: FlowKeyLayout.arrivalWordCount) { words in
             words.initialize(repeating: 0)
             for i in 0..<other.count { words[other.index(i)] = other.mask(i) }
             return extraBits(of: mask, over: words.baseAddress!)

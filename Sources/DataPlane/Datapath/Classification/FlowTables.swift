@@ -318,6 +318,12 @@ public final class FlowTables: @unchecked Sendable {
     /// Held by whoever acts as the owner while several workers run: effects of programs, expiry, changes from outside.
     let owner = Mutex(())
 
+    /// Tells that ports were attached or detached, or that their state changed: floods and failover groups are worked out anew after `publish`.
+    public func portsChanged() {
+        changes.noteEverything()
+        hasPendingChanges = true
+    }
+
     /// Makes all prepared changes visible at once and frees what no worker can reach.
     public func publish() {
         if hasPendingChanges {

@@ -91,6 +91,11 @@ extension HeaderRewriting {
     private static func pseudoHeader(_ packet: PacketState, _ proto: UInt8, _ old: (UInt64, UInt64), _ new: (UInt64, UInt64)) {
         let th = packet.transport
         let n = packet.transportLength
+        if packet.hasPartialChecksum {
+            let at = proto == 6 ? 16 : proto == 17 ? 6 : -1
+            if at >= 0 { store16(th, at, ~updated(~load16(th, at), old, new)) }
+            return
+        }
         switch proto {
         case 6 where n >= 20: store16(th, 16, updated(load16(th, 16), old, new))
         case 17 where n >= 8: udpChecksum(th) { updated($0, old, new) }

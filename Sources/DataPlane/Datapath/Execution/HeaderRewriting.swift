@@ -2,6 +2,7 @@ import Flow
 
 /// Rewriting of headers in place, with checksums repaired incrementally.
 ///
+/// Where the sender left the transport checksum to the device, the pseudo header's sum in its place is kept right instead (`hasPartialChecksum`).
 /// A correct checksum stays correct, a wrong one stays wrong by the same amount (RFC 1624 §3), a UDP checksum of zero stays zero (RFC 768). Values are
 /// compared first: writing what is there already changes nothing.
 enum HeaderRewriting {
@@ -112,8 +113,17 @@ enum HeaderRewriting {
         let isLater = load16(nh, 6) & 0x1fff != 0
         switch nh.load(fromByteOffset: 9, as: UInt8.self) {
         case 6 where packet.transportLength >= 20 && !isLater:
-            store16(packet.transport, 16, updated(load16(packet.transport, 16), old, new))
-        case 17 where packet.transportLength >= 8 && !isLater: udpChecksum(packet.transport) { updated($0, old, new) }
+            if packet.hasPartialChecksum {
+                store16(packet.transport, 16, ~updated(~load16(packet.transport, 16), old, new))
+            } else {
+                store16(packet.transport, 16, updated(load16(packet.transport, 16), old, new))
+            }
+        case 17 where packet.transportLength >= 8 && !isLater:
+            if packet.hasPartialChecksum {
+                store16(packet.transport, 6, ~updated(~load16(packet.transport, 6), old, new))
+            } else {
+                udpChecksum(packet.transport) { updated($0, old, new) }
+            }
         default: break
         }
         store16(nh, 10, updated(load16(nh, 10), old, new))
@@ -143,6 +153,11 @@ enum HeaderRewriting {
         let old = load32(th, 0)
         let new = old & ~UInt32(truncatingIfNeeded: mask >> 32) | UInt32(truncatingIfNeeded: value >> 32)
         if old == new { return }
+        if packet.hasPartialChecksum {
+            // The device adds the ports as it finds them.
+            store32(th, 0, new)
+            return
+        }
         switch proto {
         case 6: store16(th, 16, updated(load16(th, 16), old, new))
         case 17: udpChecksum(th) { updated($0, old, new) }

@@ -1,3 +1,5 @@
+import Ports
+
 /// One packet in a worker's buffer while its program runs.
 struct PacketState {
     /// First byte of the frame; moves when headers are pushed and popped.
@@ -8,6 +10,12 @@ struct PacketState {
     /// Nanoseconds on the packets' clock.
     var time: UInt64
     var inPort: UInt32
+    /// Whether the packet's own bytes are those at `bufferStart`: a copy made for a nested program is overwritten soon.
+    var isCopy = false
+    /// Whether a tunnel port said where it came from.
+    var isTunneled = false
+    /// What the sender left to the device. Its `checksumStart` counts from `bufferStart`, which pushes and pops do not move.
+    var offload = Offload.none
     /// How often this packet or a copy of it has ended.
     var ends: UInt32
     /// The buffer around the frame.
@@ -37,6 +45,15 @@ struct PacketState {
         time = original.time
         inPort = original.inPort
         ends = original.ends
+        isCopy = true
+        isTunneled = original.isTunneled
+        offload = original.offload
+    }
+
+    /// Whether the transport checksum holds the pseudo header's sum only, for the device to finish: then ports are none of its business, and
+    /// addresses count with the other sign.
+    @inline(__always) var hasPartialChecksum: Bool {
+        offload.needsChecksum && data + Int(layout.transport) == bufferStart + Int(offload.checksumStart)
     }
 
     /// Bytes from the transport header to the end that the IP header tells.

@@ -10,7 +10,7 @@ final class ProgramExecutor {
     let sent: UnsafeMutablePointer<(packets: UInt64, bytes: UInt64)>
     let drops: UnsafeMutablePointer<UInt64>
     /// Copies made: counted where a packet that has ended already ends again.
-    private let totals: UnsafeMutablePointer<(copied: UInt64, isRecording: Bool)>
+    private let totals: UnsafeMutablePointer<(copied: UInt64, isRecording: Bool, isLive: Bool)>
     var copied: UInt64 { totals.pointee.copied }
     /// Ends of packets and copies, counted where they end: on a port, at the controller, in a drop.
     var ended: UInt64 {
@@ -24,6 +24,10 @@ final class ProgramExecutor {
     /// When set, is told of every end with its bytes.
     var recorder: EventRecorder? {
         didSet { totals.pointee.isRecording = recorder != nil }
+    }
+    /// When set, takes the frames that leave.
+    var stage: OutputStage? {
+        didSet { totals.pointee.isLive = stage != nil }
     }
     private let meters: MeterStore
     private let learning: LearningTable
@@ -39,7 +43,7 @@ final class ProgramExecutor {
         self.learning = learning
         self.bufferSize = bufferSize
         totals = .allocate(capacity: 1)
-        totals.initialize(to: (0, false))
+        totals.initialize(to: (0, false, false))
         sent = .allocate(capacity: PortRegistry.limit)
         drops = .allocate(capacity: DropReason.allCases.count)
         sent.initialize(repeating: (0, 0), count: PortRegistry.limit)
@@ -61,6 +65,7 @@ final class ProgramExecutor {
         case .ethernet, .ipv4, .ipv6, .transport, .icmp, .arp, .neighborDiscovery, .neighborDiscoveryExtensions:
             return 1 + 2 * (Int(at[0] >> 16) & 0xffff).nonzeroBitCount
         case .clone: return 1 + Int(at[0] >> 32)
+        case .tunnel: return 1 + (at[0] >> 32).nonzeroBitCount
         default: return 1
         }
     }
@@ -84,7 +89,7 @@ final class ProgramExecutor {
             switch op {
             case ProgramOp.end.rawValue: return
             case ProgramOp.output.rawValue:
-                transmit(&packet, Int(truncatingIfNeeded: header >> 32), packet.length)
+                transmit(&packet, Int(truncatingIfNeeded: header >> 32), packet.length, isLast: header & 0x100 != 0)
                 // The last output says so, which saves reading the end.
                 if header & 0x100 != 0 { return }
                 at += 1
@@ -92,7 +97,7 @@ final class ProgramExecutor {
                 packet.data.storeBytes(of: at[1], as: UInt64.self)
                 packet.data.storeBytes(of: UInt32(truncatingIfNeeded: at[2]), toByteOffset: 8, as: UInt32.self)
                 HeaderRewriting.timeToLive(packet.network, UInt8(truncatingIfNeeded: header >> 8))
-                transmit(&packet, Int(truncatingIfNeeded: header >> 32), packet.length)
+                transmit(&packet, Int(truncatingIfNeeded: header >> 32), packet.length, isLast: true)
                 return
             case ProgramOp.addresses.rawValue:
                 // Safe: a frame has at least 14 bytes.
@@ -137,7 +142,8 @@ final class ProgramExecutor {
         switch op {
         case .outputTruncated:
             let growth = Int(Int32(truncatingIfNeeded: at[1] >> 32))
-            transmit(&packet, Int(c), min(packet.length, Int(at[1] & 0xffff_ffff) + growth))
+            transmit(&packet, Int(c), min(packet.length, Int(at[1] & 0xffff_ffff) + growth), isLast: false)
+        case .tunnel: stage?.setTunnel(c, at + 1)
         case .controller:
             end(&packet)
             toController += 1
@@ -218,11 +224,23 @@ final class ProgramExecutor {
         packet.ends &+= 1
     }
 
-    @inline(__always) private func transmit(_ packet: inout PacketState, _ port: Int, _ length: Int) {
+    @inline(__always) private func transmit(_ packet: inout PacketState, _ port: Int, _ length: Int, isLast: Bool) {
         end(&packet)
         sent[port].packets &+= 1
         sent[port].bytes &+= UInt64(truncatingIfNeeded: length)
         if totals.pointee.isRecording { record(.transmitted, UInt32(truncatingIfNeeded: port), packet, length) }
+        if totals.pointee.isLive { leave(packet, port, length, isLast) }
+    }
+
+    @inline(never) private func leave(_ packet: PacketState, _ port: Int, _ length: Int, _ isLast: Bool) {
+        stage.unsafelyUnwrapped.add(packet, port, length: length, isLast: isLast)
+    }
+
+    /// Counts a frame that its port did not send after all as the drop that it is.
+    func unsend(_ port: Int, _ length: Int, _ reason: DropReason) {
+        sent[port].packets &-= 1
+        sent[port].bytes &-= UInt64(truncatingIfNeeded: length)
+        drops[Int(reason.rawValue)] &+= 1
     }
 
     func drop(_ packet: inout PacketState, _ reason: UInt8) {

@@ -3,9 +3,10 @@ import Synchronization
 
 /// The ports of one forwarding element: which numbers exist, and the dense index under which counters and programs know them.
 ///
-/// Ports are only added. A port is *attached* (someone gave it a number, it takes part in floods) or only *named* by a flow entry; with
+/// Indices are only added. A port is *attached* (someone gave it a number, it takes part in floods) or only *named* by a flow entry; with
 /// `admitsNamedPorts` the latter exist too and count what is sent to them, as a replay wants; otherwise output to them is `.noSuchPort`.
-public final class PortRegistry: Sendable {
+/// A live switch detaches ports too; whoever does so tells the tables (`FlowTables.portsChanged`), for programs name ports.
+public final class PortRegistry: @unchecked Sendable {
     /// Largest number of ports.
     public static let limit = 4096
 
@@ -15,21 +16,36 @@ public final class PortRegistry: Sendable {
         var attached: Set<UInt32> = []
     }
     private let state = Mutex(State())
+    /// By dense index: whether a tunnel ends there. Written before the port is first published, read by workers without the lock.
+    private let tunnels: UnsafeMutablePointer<Bool>
     /// Whether a number that no port was attached under is a counting port.
     public let admitsNamedPorts: Bool
 
     public init(admitsNamedPorts: Bool = true) {
         self.admitsNamedPorts = admitsNamedPorts
+        tunnels = .allocate(capacity: Self.limit)
+        tunnels.initialize(repeating: false, count: Self.limit)
     }
 
+    deinit { tunnels.deallocate() }
+
     /// Adds a port; attaching twice is harmless. Returns its dense index, or nil when there are `limit` ports already.
-    @discardableResult public func attach(_ number: UInt32) -> Int? {
+    @discardableResult public func attach(_ number: UInt32, isTunnel: Bool = false) -> Int? {
         state.withLock {
             guard let i = Self.index(of: number, &$0) else { return nil }
             $0.attached.insert(number)
+            tunnels[i] = isTunnel
             return i
         }
     }
+
+    /// Takes a port out of floods and failover; its number keeps its index.
+    public func detach(_ number: UInt32) {
+        state.withLock { _ = $0.attached.remove(number) }
+    }
+
+    /// Whether packets to the port at a dense index leave by a tunnel.
+    @inline(__always) func isTunnel(_ index: Int) -> Bool { tunnels[index] }
 
     func registerNamedByFlow(_ number: UInt32) {
         guard admitsNamedPorts, number < ReservedPort.max || number == ReservedPort.local else { return }

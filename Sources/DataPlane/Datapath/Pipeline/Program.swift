@@ -68,6 +68,8 @@ enum ProgramOp: UInt8 {
     case route
     /// c: dense port index; length 32 | bytes by which the packet grew since the length was meant 32, signed.
     case outputTruncated
+    /// c: bit set of tunnel words (bit 0 is word 16), then these words: what the outputs to tunnel ports that follow leave with.
+    case tunnel
     /// c: max length.
     case controller
     /// b: bit set of key words; (mask, value) for each, ascending.

@@ -37,6 +37,7 @@ struct ProgramText {
         case .end: break
         case .output: say("send on port \(port(c))")
         case .outputTruncated: say("send the first \(at[1] & 0xffff_ffff) bytes on port \(port(c))")
+        case .tunnel: say("leave with the tunnel fields \(tunnelFields(c, at))")
         case .controller: say(c == 0xffff ? "hand to the controller" : "hand the first \(c) bytes to the controller")
         case .route:
             say(addresses(at))
@@ -81,6 +82,21 @@ struct ProgramText {
         let first = UInt64(bigEndian: at[1])
         let source = first << 32 & 0xffff_0000_0000 | UInt64(UInt32(bigEndian: UInt32(truncatingIfNeeded: at[2])))
         return "set \(FlowText.text(.ethDst, FieldValue(low: first >> 16), mask: nil)), \(FlowText.text(.ethSrc, FieldValue(low: source), mask: nil))"
+    }
+
+    private func tunnelFields(_ set: UInt32, _ at: UnsafePointer<UInt64>) -> String {
+        var match = Match()
+        var operand = at + 1
+        for (bit, w) in FlowKeyLayout.tunnelWords.enumerated() where set >> UInt32(bit) & 1 != 0 {
+            match.require(word: w, mask: .max, value: operand[0])
+            operand += 1
+        }
+        let parts = Field.allCases.compactMap { field -> String? in
+            guard FlowKeyLayout.tunnelWords.contains(field.info.word) else { return nil }
+            let (value, mask) = match.requirement(on: field)
+            return mask.isZero || value.isZero ? nil : FlowText.text(field, value, mask: nil)
+        }
+        return parts.isEmpty ? "as they are" : parts.joined(separator: ", ")
     }
 
     private func port(_ index: UInt32) -> String { FlowText.portText(ports.number(at: Int(index))) }

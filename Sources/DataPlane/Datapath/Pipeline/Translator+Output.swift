@@ -62,6 +62,7 @@ extension Translator {
         let before = grownBy
         commit()
         outputs += 1
+        if tables.ports.isTunnel(index) { commitTunnel() }
         if let maxLength {
             // The limit is meant for the packet before pending pushes and pops, and never cuts into the Ethernet header.
             builder.append(ProgramOp.header(.outputTruncated, c: UInt32(index)))
@@ -70,6 +71,18 @@ extension Translator {
             builder.append(ProgramOp.header(.output, c: UInt32(index)))
         }
         trace?.note(.output(port))
+    }
+
+    /// Tells the executor the tunnel fields with which what follows leaves: the words that are not zero.
+    private func commitTunnel() {
+        let first = FlowKeyLayout.tunnelWords.lowerBound
+        var set: UInt32 = 0
+        for w in FlowKeyLayout.tunnelWords {
+            read(w, .max)
+            if key[w] != 0 { set |= 1 << UInt32(w - first) }
+        }
+        builder.append(ProgramOp.header(.tunnel, c: set))
+        for w in FlowKeyLayout.tunnelWords where key[w] != 0 { builder.append(key[w]) }
     }
 
     /// Ports are never taken away, so an index once known stays right.
@@ -127,7 +140,7 @@ extension Translator {
         while at < builder.opCount {
             let op = ProgramOp(rawValue: UInt8(truncatingIfNeeded: builder.ops[at]))!
             switch op {
-            case .output, .outputTruncated, .controller, .effect, .learnAddress, .clone: break
+            case .output, .outputTruncated, .controller, .effect, .learnAddress, .clone, .tunnel: break
             default: changes = true
             }
             at += ProgramExecutor.size(of: op, builder.ops + at)

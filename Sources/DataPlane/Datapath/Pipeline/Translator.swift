@@ -35,6 +35,8 @@ final class Translator {
     var version: UInt64 = 0
     var now: UInt64 = 0
     var length = 0
+    /// Whether the packet came by a tunnel, so that the tunnel words are its own.
+    private(set) var wasTunneled = false
 
     /// TCP flags of the packet as it arrived, which no action writes.
     var arrivalTCPFlags: UInt64 = 0
@@ -114,9 +116,14 @@ final class Translator {
 
     /// Translates a packet that arrives: its program is in `builder`, its dependencies in `depends`.
     ///
-    /// - Parameter packetKey: the 16 packet words; only significant ones are read.
-    func translate(_ packetKey: UnsafePointer<UInt64>, metadata: FlowKey? = nil, version: UInt64, now: UInt64) {
+    /// - Parameters:
+    ///   - packetKey: the 16 packet words, of which only significant ones are read; with `isTunneled`, the tunnel words behind them too.
+    ///   - metadata: words beyond the packet's to begin with, taken as given: the result does not depend on them.
+    func translate(
+        _ packetKey: UnsafePointer<UInt64>, isTunneled: Bool = false, metadata: FlowKey? = nil, version: UInt64, now: UInt64
+    ) {
         begin(packetKey, version: version, now: now)
+        if isTunneled { beginTunneled(packetKey) }
         if let metadata {
             for w in FlowKeyLayout.packetWordCount..<FlowKeyLayout.wordCount { key[w] = metadata.words[w] }
         }
@@ -168,7 +175,14 @@ final class Translator {
             for w in 0..<packetWords { key[w] = significant >> UInt64(w) & 1 != 0 ? packetKey[w] : 0 }
         }
         (key + packetWords).update(repeating: 0, count: FlowKeyLayout.wordCount - packetWords)
-        // `written` of metadata stays all ones, so nothing of it is ever depended on.
+        // `written` of metadata stays all ones, so nothing of it is ever depended on; so do the tunnel words, which are zero in every packet that
+        // comes by another port (and the port is always depended on).
+        if wasTunneled {
+            let tunnel = FlowKeyLayout.tunnelWords
+            (written + tunnel.lowerBound).update(repeating: .max, count: tunnel.count)
+            (depends + tunnel.lowerBound).update(repeating: 0, count: tunnel.count)
+            wasTunneled = false
+        }
         depends.update(repeating: 0, count: packetWords)
         written.update(repeating: 0, count: packetWords)
         pending.update(repeating: 0, count: packetWords)
@@ -205,6 +219,14 @@ final class Translator {
         if !learnedAddresses.isEmpty { learnedAddresses = [] }
     }
 
+    /// Takes over what a tunnel port said about the packet.
+    private func beginTunneled(_ packetKey: UnsafePointer<UInt64>) {
+        let tunnel = FlowKeyLayout.tunnelWords
+        (key + tunnel.lowerBound).update(from: packetKey + tunnel.lowerBound, count: tunnel.count)
+        (written + tunnel.lowerBound).update(repeating: 0, count: tunnel.count)
+        wasTunneled = true
+    }
+
     private func finish() {
         if !isFreezing, failure == nil, !actionSet.isEmpty { runActionSet() }
         if isFreezing, failure == nil { freeze() }
@@ -233,7 +255,7 @@ final class Translator {
             ops[0] = ProgramOp.header(.route, a: UInt8(truncatingIfNeeded: ops[3] >> 8), c: UInt32(truncatingIfNeeded: ops[4] >> 32))
             ops[3] = ops[5]
             builder.truncate(to: 4)
-        } else if outputs == 1, !isFreezing, failure == nil, n >= 2, lastOp() == .output {
+        } else if outputs >= 1, !isFreezing, failure == nil, n >= 2, lastOp() == .output {
             ops[n - 2] |= 0x100
         }
     }
@@ -261,10 +283,8 @@ final class Translator {
         }
         key[word] = key[word] & ~mask | value & mask
         written[word] |= mask
-        if word < FlowKeyLayout.packetWordCount {
-            pending[word] |= mask
-            builder.writtenWords |= 1 << UInt64(word)
-        }
+        if word < FlowKeyLayout.arrivalWordCount { builder.writtenWords |= 1 << UInt64(word) }
+        if word < FlowKeyLayout.packetWordCount { pending[word] |= mask }
     }
 
     /// Sets bits of a neighbour message's fields. A message that is not believed (the same option twice) has zeros in the flow but not in the

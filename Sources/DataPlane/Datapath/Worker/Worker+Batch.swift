@@ -14,6 +14,12 @@ extension Worker {
         if hot.pointee.wantsCollection { collectStatistics() }
         hot.pointee.isInBatch = true
         receive(frames, count)
+        forward(count)
+        hot.pointee.isInBatch = false
+    }
+
+    /// The stages behind the arrival.
+    @inline(__always) func forward(_ count: Int) {
         parse(count)
         if usesCache, hot.pointee.subtableCount > 0 {
             hash(count)
@@ -23,7 +29,6 @@ extension Worker {
             found.update(repeating: nil, count: count)
         }
         execute(count)
-        hot.pointee.isInBatch = false
     }
 
     /// Copies the frames into the buffers. Parsing is a stage of its own: right behind its copy it would wait for the copy's stores.
@@ -64,7 +69,7 @@ extension Worker {
         countArrived(port, count &- first, bytes)
     }
 
-    @inline(__always) private func countArrived(_ port: UInt32, _ packets: Int, _ bytes: Int) {
+    @inline(__always) func countArrived(_ port: UInt32, _ packets: Int, _ bytes: Int) {
         if packets == 0 { return }
         if port != hot.pointee.lastPort { findPort(port) }
         hot.pointee.received &+= UInt64(truncatingIfNeeded: packets)
@@ -86,7 +91,7 @@ extension Worker {
                 if length >= 0 { parseUncommon(state, key) }
             }
             state += 1
-            key += 16
+            key += Self.keyStride
         }
     }
 
@@ -99,7 +104,7 @@ extension Worker {
     }
 
     /// Drops a frame before it has a key. Its slot keeps the last packet's key, which the stages may look up in vain.
-    @inline(never) private func refuse(_ i: Int, _ reason: DropReason) {
+    @inline(never) func refuse(_ i: Int, _ reason: DropReason) {
         states[i].length = 0
         executor.drop(&states[i], reason.rawValue)
         states[i].length = -1
@@ -122,7 +127,7 @@ extension Worker {
             let h = head.pointee.hash(key)
             hashes[i] = h
             weft_prefetch(head.pointee.bucket(h))
-            key += 16
+            key += Self.keyStride
             i &+= 1
         }
     }
@@ -169,7 +174,7 @@ extension Worker {
             } else {
                 found[i] = nil
             }
-            key += 16
+            key += Self.keyStride
             i &+= 1
         }
     }
@@ -216,7 +221,7 @@ extension Worker {
                     running = nil
                     packets = 0
                     bytes = 0
-                    forward(i, keys + i &* 16)
+                    forward(i, keys + i &* Self.keyStride)
                 }
             }
             state += 1

@@ -1,5 +1,6 @@
 import CLinux
 import Flow
+import Ports
 
 /// A received frame, as a port hands it to a worker: bytes that stay the port's, with 64 readable bytes behind the frame.
 public struct ReceivedFrame {
@@ -25,6 +26,8 @@ public struct ReceivedFrame {
 /// Limits: a batch has at most `batchSize` frames; a frame has at most `maxFrameLength` bytes.
 public final class Worker {
     public static let batchSize = 32
+    /// Words from one key to the next: what a packet arrives with, rounded up to whole cache lines. Only tunnel packets touch more than two of them.
+    static let keyStride = 40
     /// Room before a frame for pushed headers.
     static let headroom = 128
     /// Longest frame.
@@ -38,7 +41,7 @@ public final class Worker {
     let effects = EffectStore()
     let executor: ProgramExecutor
     let parser: FrameParser
-    private let epoch = ReaderEpoch()
+    let epoch = ReaderEpoch()
     /// The last publications, and what is read of them, oldest first.
     private var publications: [Publication] = []
     private let views: UnsafeMutablePointer<Publication.View>
@@ -59,6 +62,8 @@ public final class Worker {
         /// Programs that no cache entry holds have piled up.
         var wantsCollection = false
         var confirmed: UInt64 = 0
+        /// Whether entries expire by the packets' clock, right before a packet that is late enough; a live switch has its control side do it.
+        var expiresEntries = true
     }
     let hot: UnsafeMutablePointer<Hot>
     var version: UInt64 { hot.pointee.version }
@@ -71,6 +76,9 @@ public final class Worker {
     let candidates: UnsafeMutablePointer<UnsafeMutablePointer<UInt64>?>
     let hinted: UnsafeMutablePointer<UInt8>
     let found: UnsafeMutablePointer<UnsafeMutablePointer<UInt64>?>
+
+    /// Where live ports put what they receive: views of the buffers.
+    public let slots: UnsafeMutablePointer<ReceiveSlot>
 
     // Counters.
     /// By dense port index.
@@ -110,10 +118,18 @@ public final class Worker {
         hot.initialize(to: Hot())
         let n = Self.batchSize
         buffers = weft_allocate_large(n * bufferStride)!
-        keys = UnsafeMutableRawPointer.allocate(byteCount: n * 128, alignment: 64).bindMemory(to: UInt64.self, capacity: n * 16)
-        keys.initialize(repeating: 0, count: n * 16)
+        keys = UnsafeMutableRawPointer.allocate(byteCount: n * Self.keyStride * 8, alignment: 64)
+            .bindMemory(to: UInt64.self, capacity: n * Self.keyStride)
+        keys.initialize(repeating: 0, count: n * Self.keyStride)
         states = .allocate(capacity: n)
         for i in 0..<n { (states + i).initialize(to: PacketState(buffer: buffers + i * bufferStride, index: i)) }
+        slots = .allocate(capacity: n)
+        for i in 0..<n {
+            (slots + i).initialize(
+                to: ReceiveSlot(
+                    data: buffers + i * bufferStride + Self.headroom, capacity: maxFrameLength,
+                    tunnel: keys + i * Self.keyStride + FlowKeyLayout.tunnelWords.lowerBound))
+        }
         hashes = .allocate(capacity: n)
         candidates = .allocate(capacity: n)
         hinted = .allocate(capacity: n)
@@ -133,6 +149,7 @@ public final class Worker {
         weft_free_large(buffers, Self.batchSize * bufferStride)
         keys.deallocate()
         states.deallocate()
+        slots.deallocate()
         hashes.deallocate()
         candidates.deallocate()
         hinted.deallocate()
@@ -160,7 +177,7 @@ public final class Worker {
     func forward(_ i: Int, _ key: UnsafePointer<UInt64>) {
         let now = states[i].time
         // What was learned in this batch may end in it; the packets behind a change all come this way.
-        if tables.nextDeadline <= now {
+        if hot.pointee.expiresEntries, tables.nextDeadline <= now {
             tables.owner.withLock { _ in _ = tables.expire(now: now) }
             // That collects statistics, and programs that left the cache in this batch with them.
             found.update(repeating: nil, count: Self.batchSize)
@@ -172,7 +189,7 @@ public final class Worker {
             program = cached
         } else {
             misses &+= 1
-            program = translate(key, now: now)
+            program = translate(key, isTunneled: states[i].isTunneled, now: now)
         }
         program.count(packets: 1, bytes: UInt64(states[i].length), now: now)
         if hot.pointee.isObserved { observe(i, program) }
@@ -224,9 +241,9 @@ public final class Worker {
         return true
     }
 
-    private func translate(_ key: UnsafePointer<UInt64>, now: UInt64) -> Program {
+    private func translate(_ key: UnsafePointer<UInt64>, isTunneled: Bool, now: UInt64) -> Program {
         if tables.learning.nextDeadline <= now { tables.learning.age(now: now) }
-        translator.translate(key, version: version, now: now)
+        translator.translate(key, isTunneled: isTunneled, version: version, now: now)
         let program = programs.intern(translator.builder)
         if programs.count > programLimit { hot.pointee.wantsCollection = true }
         if usesCache, program.flags & Program.Flag.isTransient == 0 { remember(key, program) }
