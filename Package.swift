@@ -32,11 +32,15 @@ let package = Package(
             // The packet path's objects are used by one thread each; checking that at run time costs a tenth of a miss.
             swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]),
 
+        // The switch's control side.
+        .target(
+            name: "SwitchAgent", dependencies: ["Wire", "Flow", "Ports", "Datapath", "CLinux"], path: "Sources/SwitchControl/SwitchAgent"),
+
         // The command-line program.
         .executableTarget(
             name: "weft",
             dependencies: [
-                "Wire", "Flow", "Ports", "Datapath", "CLinux",
+                "Wire", "Flow", "Ports", "Datapath", "SwitchAgent", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/Weft"),
@@ -47,6 +51,7 @@ let package = Package(
         .testTarget(
             name: "DatapathTests", dependencies: ["Datapath", "Ports", "Flow", "Wire", "CLinux", "ReferenceSwitch"],
             path: "Tests/DatapathTests"),
+        .testTarget(name: "SwitchAgentTests", dependencies: ["SwitchAgent", "Datapath", "Ports", "Flow", "Wire"], path: "Tests/SwitchAgentTests"),
         // These run the program as a process.
         .testTarget(name: "WeftTests", dependencies: ["weft"], path: "Tests/WeftTests"),
         // The naive packet path that the datapath is compared with, and random pipelines and packets for both.

@@ -318,6 +318,9 @@ public final class FlowTables: @unchecked Sendable {
     /// Held by whoever acts as the owner while several workers run: effects of programs, expiry, changes from outside.
     let owner = Mutex(())
 
+    /// Runs something as the owner, while workers may be running: the only way to call anything else here in a live switch.
+    public func withOwnership<R>(_ body: () throws -> R) rethrows -> R { try owner.withLock { _ in try body() } }
+
     /// Tells that ports were attached or detached, or that their state changed: floods and failover groups are worked out anew after `publish`.
     public func portsChanged() {
         changes.noteEverything()

@@ -69,6 +69,9 @@ public final class PortRegistry: @unchecked Sendable {
         return s.numbers.count - 1
     }
 
+    /// The dense index of a number that has one.
+    public func attachedIndex(of number: UInt32) -> Int? { state.withLock { $0.indices[number] } }
+
     public func number(at index: Int) -> UInt32 { state.withLock { $0.numbers[index] } }
     /// Every port, by dense index.
     public var numbers: [UInt32] { state.withLock { $0.numbers } }

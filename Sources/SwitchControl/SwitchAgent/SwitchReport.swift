@@ -1,0 +1,83 @@
+import Datapath
+import Flow
+import Ports
+
+/// A port as it is told to people and scripts.
+public struct PortReport: Sendable, Codable {
+    public var number: UInt32
+    public var name: String
+    public var kind: PortKind
+    public var summary: String
+    public var address: String?
+    public var status: PortStatus
+    public var rxPackets: UInt64
+    public var rxBytes: UInt64
+    public var txPackets: UInt64
+    public var txBytes: UInt64
+}
+
+/// What the whole switch has counted; sums over its workers.
+public struct SwitchReport: Sendable, Codable {
+    public var received: UInt64 = 0
+    public var receivedBytes: UInt64 = 0
+    public var copied: UInt64 = 0
+    public var ended: UInt64 = 0
+    public var toController: UInt64 = 0
+    /// By name, without zeros.
+    public var drops: [String: UInt64] = [:]
+    /// Packets forwarded by the cache, and those translated.
+    public var cacheHits: UInt64 = 0
+    public var cacheMisses: UInt64 = 0
+    public var cachedFlows = 0
+    public var entryCount = 0
+    public var workers: [ForwardingThread.Statistics] = []
+    public var ports: [PortReport] = []
+}
+
+extension VirtualSwitch {
+    /// Every port with its counters, by number.
+    public func ports() -> [PortReport] { onControl { attached.values.sorted { $0.number < $1.number }.map(report) } }
+
+    func report(_ port: any LivePort) -> PortReport {
+        var counters = PortCounters()
+        if let index = tables.ports.attachedIndex(of: port.number) {
+            for thread in threads {
+                let c = reach(thread) { thread.worker.portCounters(at: index) }
+                counters.rxPackets += c.rxPackets
+                counters.rxBytes += c.rxBytes
+                counters.txPackets += c.txPackets
+                counters.txBytes += c.txBytes
+            }
+        }
+        let address = port.address.map { bytes in bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":") }
+        return PortReport(
+            number: port.number, name: port.name, kind: port.kind, summary: port.summary, address: address, status: port.status,
+            rxPackets: counters.rxPackets, rxBytes: counters.rxBytes, txPackets: counters.txPackets, txBytes: counters.txBytes)
+    }
+
+    /// All counters at one moment of each worker.
+    public func report() -> SwitchReport {
+        onControl {
+            var r = SwitchReport()
+            for thread in threads {
+                let (c, drops, statistics) = reach(thread) {
+                    let drops = DropReason.allCases.map { thread.worker.drops($0) }
+                    return (thread.worker.counters, drops, thread.statistics)
+                }
+                r.received += c.received
+                r.receivedBytes += c.receivedBytes
+                r.copied += c.copied
+                r.ended += c.ended
+                r.toController += c.toController
+                r.cacheHits += c.hits
+                r.cacheMisses += c.misses
+                r.cachedFlows += c.cachedFlows
+                for (reason, n) in zip(DropReason.allCases, drops) where n > 0 { r.drops[reason.name, default: 0] += n }
+                r.workers.append(statistics)
+            }
+            r.entryCount = tables.withOwnership { tables.entryCount }
+            r.ports = attached.values.sorted { $0.number < $1.number }.map(report)
+            return r
+        }
+    }
+}
