@@ -34,6 +34,8 @@ public final class FlowTables: @unchecked Sendable {
     private var lastMask: MaskRecord?
     private var actionRecords: [[Action]: ActionRecord] = [:]
     private var actionSources: [[Action]?] = []
+    /// The side objects that each source's compiled actions name.
+    private var sourceSides: [Int: [UInt32]] = [:]
     private var freeSources: [Int] = []
     private var lastActions: (source: [Action], record: ActionRecord)?
 
@@ -45,6 +47,7 @@ public final class FlowTables: @unchecked Sendable {
         /// Out of the structures; a reader may still stand on it.
         case record(EntryRecord)
         case actions(ActionRecord)
+        case sides([UInt32])
     }
     private struct Learner: Hashable {
         var table: UInt8
@@ -56,6 +59,8 @@ public final class FlowTables: @unchecked Sendable {
     private var timers = DeadlineHeap()
     private var hasPendingChanges = false
     private var dirtyTables: Set<UInt8> = []
+    /// Told of every entry that ends other than by being replaced, before it goes. Owner only.
+    public var onRemoval: ((FlowRemoval) -> Void)?
     /// Called before idle time-outs are judged, so that what workers counted has reached the entries.
     public var collectStatistics: () -> Void = {}
     public private(set) var entryCount = 0
@@ -78,7 +83,7 @@ public final class FlowTables: @unchecked Sendable {
             switch item.what {
             case .memory(let p): p.deallocate()
             case .actions(let r): r.deallocate()
-            case .entry, .record: break
+            case .entry, .record, .sides: break
             }
         }
         tables = []
@@ -123,6 +128,9 @@ public final class FlowTables: @unchecked Sendable {
             changes.noteGroupChange()
         case .deleteGroup(let id):
             groups.delete(id)
+            withdrawEntries(reason: .groupDelete) { actions in
+                actions.contains { if case .group(let g) = $0 { id == nil || g == id } else { false } }
+            }
             changes.noteGroupChange()
         case .addMeter(let meter):
             try meters.add(meter)
@@ -132,6 +140,9 @@ public final class FlowTables: @unchecked Sendable {
             changes.noteGroupChange()
         case .deleteMeter(let id):
             meters.delete(id)
+            withdrawEntries(reason: .meterDelete) { actions in
+                actions.contains { if case .meter(let m) = $0 { id == nil || m == id } else { false } }
+            }
             changes.noteGroupChange()
         }
         hasPendingChanges = true
@@ -188,8 +199,19 @@ public final class FlowTables: @unchecked Sendable {
         hasPendingChanges = true
     }
 
+    /// Ends the life of every entry whose actions, written ones included, are such (OpenFlow 1.3.5 §6.5, §6.6: entries that use a deleted group or
+    /// meter go with it).
+    private func withdrawEntries(reason: FlowRemoval.Reason, _ isSuch: ([Action]) -> Bool) {
+        var selected: [EntryRecord] = []
+        for t in tables.compactMap({ $0 }) {
+            t.forEachEntry { e in if e.removedAt == .max, self.actions(of: e).flattened(isSuch) { selected.append(e) } }
+        }
+        for e in selected where e.removedAt == .max { withdraw(e, reason: reason) }
+    }
+
     /// Ends an entry's life at the next version.
-    private func withdraw(_ record: EntryRecord) {
+    private func withdraw(_ record: EntryRecord, reason: FlowRemoval.Reason? = nil) {
+        if let reason, let onRemoval { onRemoval(FlowRemoval(statistics: statistics(record), reason: reason)) }
         record.removedAt = nextVersion
         entryCount -= 1
         limbo.append((nextVersion, .entry(record)))
@@ -207,7 +229,7 @@ public final class FlowTables: @unchecked Sendable {
             guard left == 0 else { continue }
             var learned: [EntryRecord] = []
             tables[Int(l.table)]?.forEachEntry { if $0.removedAt == .max, $0.cookie == l.cookie { learned.append($0) } }
-            for e in learned where e.removedAt == .max { withdraw(e) }
+            for e in learned where e.removedAt == .max { withdraw(e, reason: .delete) }
         }
     }
 
@@ -239,7 +261,7 @@ public final class FlowTables: @unchecked Sendable {
         selected.sort { $0.ordinal < $1.ordinal }
         for e in selected where e.removedAt == .max {
             if command == .delete || command == .deleteStrict {
-                withdraw(e)
+                withdraw(e, reason: .delete)
             } else {
                 // A cookie that does not select is given to the entry.
                 try modify(e, actions: pattern.actions, cookie: cookieMask == 0 && pattern.cookie != 0 ? pattern.cookie : nil, now: now)
@@ -364,7 +386,8 @@ public final class FlowTables: @unchecked Sendable {
             guard e.ordinal == item.ordinal, e.removedAt == .max else { continue }
             let d = deadline(of: e)
             if d <= now {
-                withdraw(e)
+                let isHard = e.hardTimeout != 0 && e.modified &+ UInt64(e.hardTimeout) * 1_000_000_000 <= now
+                withdraw(e, reason: isHard ? .hardTimeout : .idleTimeout)
                 expired += 1
             } else {
                 timers.push(d, e)
@@ -403,6 +426,7 @@ public final class FlowTables: @unchecked Sendable {
             switch item.what {
             case .memory(let p): p.deallocate()
             case .actions(let r): r.deallocate()
+            case .sides(let ids): sides.release(ids)
             case .entry(let e):
                 table(e.table).remove(e, retire: { self.limbo.append((current + 1, .memory($0))) })
                 limbo.append((current + 1, .record(e)))
@@ -454,6 +478,7 @@ public final class FlowTables: @unchecked Sendable {
             lastActions = (actions, r)
             return r
         }
+        sides.recent = []
         var words = compiler.compile(actions)
         let clauses = actions.compactMap { action -> UInt64? in
             if case .conjunction(let id, let clause, let of) = action { UInt64(id) << 32 | UInt64(clause) << 16 | UInt64(of) } else { nil }
@@ -468,6 +493,7 @@ public final class FlowTables: @unchecked Sendable {
             source = actionSources.count
             actionSources.append(actions)
         }
+        if !sides.recent.isEmpty { sourceSides[source] = sides.recent }
         let record = ActionRecord(words: words, source: source)
         actionRecords[actions] = record
         lastActions = (actions, record)
@@ -481,6 +507,7 @@ public final class FlowTables: @unchecked Sendable {
         if let actions = actionSources[source] { actionRecords[actions] = nil }
         actionSources[source] = nil
         freeSources.append(source)
+        if let named = sourceSides.removeValue(forKey: source) { limbo.append((version + 1, .sides(named))) }
         if lastActions?.record == record { lastActions = nil }
         limbo.append((version + 1, .actions(record)))
     }
@@ -515,6 +542,36 @@ public final class FlowTables: @unchecked Sendable {
         return records.map { (entry($0), $0.packets.pointee, $0.bytes.pointee, $0.lastUsed) }
     }
 
+    func statistics(_ e: EntryRecord) -> FlowStatistics {
+        FlowStatistics(
+            entry: entry(e), packets: e.packets.pointee, bytes: e.bytes.pointee, created: e.created, modified: e.modified, lastUsed: e.lastUsed)
+    }
+
+    /// Visits live entries, in no order; of one table, or of all for nil. Call `collectStatistics` first for counters to the packet.
+    public func forEachEntry(table: UInt8?, _ body: (FlowStatistics) -> Void) {
+        for t in tables.compactMap({ $0 }) where table == nil || t.id == table {
+            t.forEachEntry { if $0.removedAt == .max { body(statistics($0)) } }
+        }
+    }
+
+    public var groupStatistics: [GroupStatistics] { groups.statistics }
+    public var meterStatistics: [MeterStatistics] { meters.statistics }
+    public func hasGroup(_ id: UInt32) -> Bool { groups[id] != nil }
+    public func hasMeter(_ id: UInt32) -> Bool { meters.contains(id) }
+
+    /// Makes actions ready for `Worker.inject`. Owner only.
+    public func compile(_ actions: [Action]) -> CompiledActions {
+        sides.recent = []
+        let record = ActionRecord(words: compiler.compile(actions), source: 0)
+        return CompiledActions(record: record, sides: sides.recent)
+    }
+
+    /// Gives back what `compile` made, once no worker uses it. Owner only.
+    public func release(_ actions: CompiledActions) {
+        sides.release(actions.sides)
+        actions.record.deallocate()
+    }
+
     /// Live entries of one table that a trace may compare with a packet, in falling priority.
     func records(inTable id: UInt8) -> [EntryRecord] {
         var records: [EntryRecord] = []
@@ -538,6 +595,17 @@ public final class FlowTables: @unchecked Sendable {
 }
 
 extension [Action] {
+    /// Whether the list, or one written to the action set by it, is such.
+    fileprivate func flattened(_ isSuch: ([Action]) -> Bool) -> Bool {
+        if isSuch(self) { return true }
+        return contains {
+            switch $0 {
+            case .writeActions(let inner), .clone(let inner): inner.flattened(isSuch)
+            default: false
+            }
+        }
+    }
+
     /// The `learn` actions with `delete_learned`, also inside other actions.
     fileprivate var deletingLearns: [Learn] {
         var found: [Learn] = []

@@ -29,6 +29,8 @@ final class ProgramExecutor {
     var stage: OutputStage? {
         didSet { totals.pointee.isLive = stage != nil }
     }
+    /// When set, takes what goes to the controllers.
+    var packetIns: PacketInQueue?
     private let meters: MeterStore
     private let learning: LearningTable
     /// Effects of the packet at hand, applied by the worker when its program is done.
@@ -65,6 +67,7 @@ final class ProgramExecutor {
         case .ethernet, .ipv4, .ipv6, .transport, .icmp, .arp, .neighborDiscovery, .neighborDiscoveryExtensions:
             return 1 + 2 * (Int(at[0] >> 16) & 0xffff).nonzeroBitCount
         case .clone: return 1 + Int(at[0] >> 32)
+        case .controller: return 1 + Int(at[0] >> 16 & 0xffff)
         case .tunnel: return 1 + (at[0] >> 32).nonzeroBitCount
         default: return 1
         }
@@ -145,6 +148,13 @@ final class ProgramExecutor {
             transmit(&packet, Int(c), min(packet.length, Int(at[1] & 0xffff_ffff) + growth), isLast: false)
         case .tunnel: stage?.setTunnel(c, at + 1)
         case .controller:
+            let isNotice = header & 0x100 != 0
+            let isTaken = packetIns?.append(packet, at, maxLength: Int(c)) ?? true
+            if isNotice { break }
+            guard isTaken else {
+                drop(&packet, DropReason.controllerQueueFull.rawValue)
+                break
+            }
             end(&packet)
             toController += 1
             let n = min(packet.length, Int(c))

@@ -17,6 +17,13 @@ struct ActionCompiler {
         UInt64(op.rawValue) | UInt64(a) << 8 | UInt64(b) << 16 | UInt64(c) << 32
     }
 
+    /// Bytes as words, the first byte in the lowest bits.
+    static func words(_ bytes: [UInt8]) -> [UInt64] {
+        stride(from: 0, to: bytes.count, by: 8).map { i in
+            bytes[i..<min(i + 8, bytes.count)].enumerated().reduce(0) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
+        }
+    }
+
     private func append(_ actions: [Action], to out: inout [UInt64]) {
         for action in actions { append(action, to: &out) }
         out.append(Self.header(.end))
@@ -27,7 +34,7 @@ struct ActionCompiler {
         switch action {
         case .output(let port, let maxLength):
             if port == ReservedPort.controller {
-                emit(.controller, c: maxLength ?? 0xffff)
+                emit(.controller, c: min(maxLength ?? 0xffff, 0xffff))
             } else if let maxLength {
                 emit(.outputTruncated, c: port)
                 out.append(UInt64(maxLength))
@@ -38,7 +45,12 @@ struct ActionCompiler {
             emit(.outputSubfield, c: UInt32(Self.chunks(s).count))
             out.append(contentsOf: Self.chunks(s))
         case .controller(let c):
-            emit(.controller, c: UInt32(c.maxLength))
+            // At most 65,535 bytes, so that the count of words fits.
+            let words = c.userdata.isEmpty ? [] : [UInt64(c.userdata.count)] + Self.words(c.userdata)
+            let reason = PacketIn.Reason(name: c.reason)
+            emit(
+                .controller, a: reason == .action ? 0 : reason.rawValue + 1, b: c.controllerID, c: UInt32(c.maxLength) | UInt32(words.count) << 16)
+            out.append(contentsOf: words)
             // Who resumes the packet is not here; until then nothing more happens to it.
             if c.pause { emit(.exit) }
         case .drop, .note, .conjunction: break
@@ -81,7 +93,9 @@ struct ActionCompiler {
         case .setTOS(let tos): set(.ipTOS, FieldValue(low: UInt64(tos & 0xfc)), mask: FieldValue(low: 0xfc), to: &out)
         case .setECN(let ecn): set(.ipECN, FieldValue(low: UInt64(ecn & 3)), mask: .ones(2), to: &out)
         case .setTTL(let ttl): set(.ipTTL, FieldValue(low: UInt64(ttl)), mask: .ones(8), to: &out)
-        case .decTTL: emit(.decTTL)
+        case .decTTL(let controllers):
+            emit(.decTTL, c: UInt32(controllers.count))
+            out.append(contentsOf: controllers.map { UInt64($0) })
         case .setTransportSrc(let port): emit(.setTransportPort, b: 0, c: UInt32(port))
         case .setTransportDst(let port): emit(.setTransportPort, b: 1, c: UInt32(port))
         case .setTunnelID(let id): set(.tunnelID, FieldValue(low: id), mask: .ones(64), to: &out)
@@ -219,6 +233,9 @@ final class SideStore: @unchecked Sendable {
     // Safe: chunks never move, a slot is written once before the entry that names it is published.
     private var chunks: UnsafeMutablePointer<UnsafeMutablePointer<Side>?>
     private var count = 0
+    private var free: [UInt32] = []
+    /// What was added since it was last emptied: how an owner learns which objects its actions named.
+    var recent: [UInt32] = []
     private static let chunkSize = 1024
     /// At most 4 Mi side objects.
     private static let chunkCount = 4096
@@ -235,11 +252,23 @@ final class SideStore: @unchecked Sendable {
     }
 
     func add(_ side: Side) -> UInt32 {
+        if let id = free.popLast() {
+            chunks[Int(id) / Self.chunkSize]![Int(id) % Self.chunkSize] = side
+            recent.append(id)
+            return id
+        }
         precondition(count < Self.chunkSize * Self.chunkCount, "more than \(Self.chunkSize * Self.chunkCount) actions with side arguments")
         if count % Self.chunkSize == 0 { chunks[count / Self.chunkSize] = .allocate(capacity: Self.chunkSize) }
         (chunks[count / Self.chunkSize]! + count % Self.chunkSize).initialize(to: side)
         count += 1
+        recent.append(UInt32(count - 1))
         return UInt32(count - 1)
+    }
+
+    /// Frees objects that no reader can reach any more.
+    func release(_ ids: [UInt32]) {
+        for id in ids { chunks[Int(id) / Self.chunkSize]![Int(id) % Self.chunkSize] = .actions([]) }
+        free += ids
     }
 
     subscript(index: UInt32) -> Side { chunks[Int(index) / Self.chunkSize]![Int(index) % Self.chunkSize] }

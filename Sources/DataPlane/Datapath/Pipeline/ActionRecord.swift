@@ -43,7 +43,7 @@ enum ActionOp: UInt8 {
     case outputTruncated
     /// word 8 | shift 8 | count 8 in the operand.
     case outputSubfield
-    /// c: max length.
+    /// a: reason + 1, 0 to find it out; b: controller id; c: words of userdata 16 | max length 16; byte count and bytes of the userdata, if any.
     case controller
     /// a: bit 0 has port, bit 1 has table; b: table; c: port.
     case resubmit
@@ -70,6 +70,7 @@ enum ActionOp: UInt8 {
     /// mask, value on the first label stack entry.
     case setMPLS
     case decMPLSTTL
+    /// c: count of controllers that are told of an expiry; their ids.
     case decTTL
     /// b: 0 source, 1 destination; c: port.
     case setTransportPort

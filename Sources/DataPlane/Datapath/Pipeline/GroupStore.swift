@@ -9,9 +9,12 @@ final class GroupStore: Sendable {
         struct Bucket: Sendable {
             let actions: ActionRecord
         }
+        /// Packets and bytes of the group, then of each bucket.
+        let counters: Mutex<[(packets: UInt64, bytes: UInt64)]>
         init(_ group: Group, compiler: ActionCompiler) {
             self.group = group
             buckets = group.buckets.map { Bucket(actions: ActionRecord(words: compiler.compile(ActionSet.ordered($0.actions)), source: 0)) }
+            counters = Mutex(Array(repeating: (0, 0), count: group.buckets.count + 1))
         }
         deinit { for b in buckets { b.actions.deallocate() } }
     }
@@ -19,6 +22,24 @@ final class GroupStore: Sendable {
     private let groups = Mutex<[UInt32: State]>([:])
 
     subscript(id: UInt32) -> State? { groups.withLock { $0[id] } }
+
+    /// Counts packets that went through a group (0) or one of its buckets (from 1); of a group that is gone, nothing.
+    func credit(_ id: UInt32, bucket: Int, packets: UInt64, bytes: UInt64) {
+        self[id]?.counters.withLock {
+            guard bucket < $0.count else { return }
+            $0[bucket].packets += packets
+            $0[bucket].bytes += bytes
+        }
+    }
+
+    /// Every group, by id, with the counters of the group and of its buckets.
+    var statistics: [GroupStatistics] {
+        groups.withLock { Array($0.values) }.sorted { $0.group.id < $1.group.id }.map { state in
+            let c = state.counters.withLock { $0 }
+            return GroupStatistics(
+                group: state.group, packets: c[0].packets, bytes: c[0].bytes, buckets: c.dropFirst().map { ($0.packets, $0.bytes) })
+        }
+    }
 
     func add(_ group: Group, compiler: ActionCompiler) throws(FlowTableError) {
         if self[group.id] != nil { throw .groupExists(group.id) }
@@ -69,4 +90,12 @@ final class GroupStore: Sendable {
         }
         return false
     }
+}
+
+/// A group with what it has counted.
+public struct GroupStatistics: Sendable {
+    public var group: Group
+    public var packets: UInt64
+    public var bytes: UInt64
+    public var buckets: [(packets: UInt64, bytes: UInt64)]
 }

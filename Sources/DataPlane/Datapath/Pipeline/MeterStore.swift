@@ -15,6 +15,14 @@ final class MeterStore: Sendable {
         var last: UInt64?
         var packets: UInt64 = 0
         var bytes: UInt64 = 0
+        /// Packets and bytes that exceeded each band and were its business.
+        var exceeded: [(packets: UInt64, bytes: UInt64)]
+        var created: UInt64 = 0
+        init(_ meter: Meter) {
+            self.meter = meter
+            tokens = meter.bands.map { MeterStore.capacity($0) }
+            exceeded = Array(repeating: (0, 0), count: meter.bands.count)
+        }
     }
     private let meters = Mutex<[UInt32: State]>([:])
 
@@ -23,7 +31,7 @@ final class MeterStore: Sendable {
     func add(_ meter: Meter) throws(FlowTableError) {
         let isNew = meters.withLock { all -> Bool in
             if all[meter.id] != nil { return false }
-            all[meter.id] = State(meter: meter, tokens: meter.bands.map { Self.capacity($0) })
+            all[meter.id] = State(meter)
             return true
         }
         if !isNew { throw .meterExists(meter.id) }
@@ -32,7 +40,7 @@ final class MeterStore: Sendable {
     func modify(_ meter: Meter) throws(FlowTableError) {
         let isKnown = meters.withLock { all -> Bool in
             if all[meter.id] == nil { return false }
-            all[meter.id] = State(meter: meter, tokens: meter.bands.map { Self.capacity($0) })
+            all[meter.id] = State(meter)
             return true
         }
         if !isKnown { throw .noSuchMeter(meter.id) }
@@ -41,6 +49,13 @@ final class MeterStore: Sendable {
     func delete(_ id: UInt32?) {
         meters.withLock {
             if let id { $0[id] = nil } else { $0 = [:] }
+        }
+    }
+
+    /// Every meter, by id, with its counters.
+    var statistics: [MeterStatistics] {
+        meters.withLock { Array($0.values) }.sorted { $0.meter.id < $1.meter.id }.map {
+            MeterStatistics(meter: $0.meter, packets: $0.packets, bytes: $0.bytes, bands: $0.exceeded)
         }
     }
 
@@ -57,6 +72,7 @@ final class MeterStore: Sendable {
             state.bytes += UInt64(length)
             let cost: UInt64 = state.meter.unit == .kbps ? UInt64(length) * 8 * 1_000_000 : 1_000_000_000
             var exceeded: Meter.Band?
+            var exceededIndex = 0
             for (i, band) in state.meter.bands.enumerated() {
                 let gain = UInt64(band.rate).multipliedReportingOverflow(by: elapsed)
                 let filled = state.tokens[i].addingReportingOverflow(gain.partialValue)
@@ -65,7 +81,12 @@ final class MeterStore: Sendable {
                     state.tokens[i] -= cost
                 } else if exceeded == nil || band.rate > exceeded!.rate {
                     exceeded = band
+                    exceededIndex = i
                 }
+            }
+            if exceeded != nil {
+                state.exceeded[exceededIndex].packets += 1
+                state.exceeded[exceededIndex].bytes += UInt64(length)
             }
             all[id] = state
             switch exceeded {
@@ -75,4 +96,12 @@ final class MeterStore: Sendable {
             }
         }
     }
+}
+
+/// A meter with what it has counted: all packets, and those that each band acted upon.
+public struct MeterStatistics: Sendable {
+    public var meter: Meter
+    public var packets: UInt64
+    public var bytes: UInt64
+    public var bands: [(packets: UInt64, bytes: UInt64)]
 }

@@ -44,8 +44,10 @@ struct Program: Equatable, @unchecked Sendable {
     @inline(__always) var opCount: Int { Int(base[Header.counts] & 0xffff_ffff) }
     @inline(__always) var pathCount: Int { Int(base[Header.counts] >> 32) }
     @inline(__always) var ops: UnsafePointer<UInt64> { UnsafePointer(base + Header.size) }
-    /// Entry pointers; a miss is `table << 1 | 1`, an effect `id << 3 | 2`, which no pointer can be.
+    /// Entry pointers; a miss is `table << 1 | 1`, an effect `id << 3 | 2`, a group `groupStep`, which no pointer can be.
     @inline(__always) var path: UnsafeMutablePointer<UInt64> { base + Header.size + opCount }
+    /// The path's word for a group (or one of its buckets) that the packets went through: id 32 | bucket + 1 16 | 4.
+    static func groupStep(_ id: UInt32, bucket: Int?) -> UInt64 { UInt64(id) << 32 | UInt64(bucket.map { $0 + 1 } ?? 0) << 16 | 4 }
     /// Bit set of the tables visited.
     @inline(__always) var tables: UnsafeMutablePointer<UInt64> { base + Header.tables }
     /// Words of the key that the program's actions wrote, as a bit set.
@@ -70,7 +72,7 @@ enum ProgramOp: UInt8 {
     case outputTruncated
     /// c: bit set of tunnel words (bit 0 is word 16), then these words: what the outputs to tunnel ports that follow leave with.
     case tunnel
-    /// c: max length.
+    /// a: 1 when it only tells and is no end of the packet; b: operand words; c: max length. `PacketIn.Context` has the operands.
     case controller
     /// b: bit set of key words; (mask, value) for each, ascending.
     case ethernet

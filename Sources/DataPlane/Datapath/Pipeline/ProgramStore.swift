@@ -13,8 +13,11 @@ final class ProgramStore {
 
     private let effects: EffectStore
 
-    init(effects: EffectStore) {
+    private let groups: GroupStore
+
+    init(effects: EffectStore, groups: GroupStore) {
         self.effects = effects
+        self.groups = groups
         bucketMask = 1023
         buckets = .allocate(capacity: 1024)
         buckets.initialize(repeating: 0, count: 1024)
@@ -146,6 +149,10 @@ final class ProgramStore {
         let path = program.path
         for i in 0..<program.pathCount {
             if path[i] & 7 == 2 { continue }
+            if path[i] & 7 == 4 {
+                groups.credit(UInt32(path[i] >> 32), bucket: Int(path[i] >> 16 & 0xffff), packets: packets, bytes: bytes)
+                continue
+            }
             if path[i] & 1 == 1 {
                 lookups[Int(path[i] >> 1)] += packets
                 continue

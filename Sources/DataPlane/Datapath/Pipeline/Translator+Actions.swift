@@ -31,7 +31,7 @@ extension Translator {
             case .output: output(c)
             case .outputTruncated: output(c, maxLength: UInt32(truncatingIfNeeded: at[1]))
             case .outputSubfield: outputToValue(subfield(at + 1, Int(c)))
-            case .controller: toController(maxLength: c)
+            case .controller: toController(maxLength: c & 0xffff, reason: a == 0 ? nil : a - 1, id: b, userdata: at + 1, count: Int(c >> 16))
             case .resubmit:
                 let port = a & 1 != 0 && c != ReservedPort.inPort ? c : inPort
                 resubmit(table: a & 2 != 0 ? UInt8(truncatingIfNeeded: b) : tableID, inPort: port)
@@ -66,6 +66,7 @@ extension Translator {
                 guard ttl > 1 else {
                     // As in Open vSwitch, the packet is told of in its state so far: what was set is on it from here.
                     commit()
+                    tellController(reason: .invalidTTL, id: 0)
                     note(.mplsTTLExpired)
                     return
                 }
@@ -76,6 +77,7 @@ extension Translator {
                     let ttl = key[FlowKeyLayout.transport] >> 8 & 0xff
                     guard ttl > 1 else {
                         commit()
+                        for i in 0..<Int(c) { tellController(reason: .invalidTTL, id: UInt16(truncatingIfNeeded: at[1 + i])) }
                         note(.ttlExpired)
                         return
                     }
@@ -117,6 +119,8 @@ extension Translator {
         case .set, .setVLAN, .setMPLS: return 3
         case .move, .outputSubfield, .push, .pop, .clone: return 1 + c
         case .outputTruncated, .checkLarger: return 2
+        case .controller: return 1 + c >> 16
+        case .decTTL: return 1 + c
         default: return 1
         }
     }

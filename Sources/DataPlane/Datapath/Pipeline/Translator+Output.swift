@@ -22,7 +22,7 @@ extension Translator {
         case ReservedPort.normal where maxLength == nil: normal()
         case ReservedPort.flood where maxLength == nil, ReservedPort.all where maxLength == nil:
             for number in tables.ports.floodNumbers where number != inPort { send(to: number) }
-        case ReservedPort.controller: toController(maxLength: maxLength ?? 0xffff)
+        case ReservedPort.controller: toController(maxLength: maxLength ?? 0xffff, reason: nil, id: 0, userdata: nil, count: 0)
         case ReservedPort.any, ReservedPort.normal, ReservedPort.flood, ReservedPort.all: break
         default:
             guard port != inPort else {
@@ -94,15 +94,51 @@ extension Translator {
         return index
     }
 
-    func toController(maxLength: UInt32) {
+    /// Hands the packet as it is now to the controllers, and with it what the tables made of its metadata.
+    ///
+    /// - Parameters:
+    ///   - reason: a `PacketIn.Reason`; nil: found out from where the output stands.
+    ///   - userdata: `count` words: a byte count and the bytes.
+    func toController(maxLength: UInt32, reason: UInt8?, id: UInt16, userdata: UnsafePointer<UInt64>?, count: Int) {
         guard outputs < limits.copies else {
             failure = .tooManyCopies
             return
         }
         commit()
         outputs += 1
-        builder.append(ProgramOp.header(.controller, c: maxLength))
+        appendController(
+            maxLength: maxLength, reason: reason ?? outputReason.rawValue, id: id, isNotice: false, userdata: userdata, count: count)
         trace?.note(.output(ReservedPort.controller))
+    }
+
+    /// Tells the controllers of a packet that ends otherwise.
+    func tellController(reason: PacketIn.Reason, id: UInt16) {
+        appendController(maxLength: 0xffff, reason: reason.rawValue, id: id, isNotice: true, userdata: nil, count: 0)
+    }
+
+    /// Why an output to the controller happens (OpenFlow 1.5.1 §7.4.1).
+    private var outputReason: PacketIn.Reason {
+        if let outputContext { return outputContext }
+        guard let entry = currentEntry, entry.priority == 0, entry.mask.count == 0 else { return .action }
+        return .noMatch
+    }
+
+    private func appendController(
+        maxLength: UInt32, reason: UInt8, id: UInt16, isNotice: Bool, userdata: UnsafePointer<UInt64>?, count: Int
+    ) {
+        let first = PacketIn.Context.firstWord
+        var set: UInt64 = 0
+        for w in first..<FlowKeyLayout.conjunctionActset {
+            if w < FlowKeyLayout.arrivalWordCount { read(w, .max) }
+            if key[w] != 0 { set |= 1 << UInt64(w - first) }
+        }
+        let operands = 3 + set.nonzeroBitCount + count
+        builder.append(ProgramOp.header(.controller, a: isNotice ? 1 : 0, b: UInt16(operands), c: maxLength))
+        builder.append(UInt64(reason) | UInt64(tableID) << 8 | UInt64(id) << 16)
+        builder.append(currentEntry?.cookie ?? .max)
+        builder.append(set)
+        for w in first..<FlowKeyLayout.conjunctionActset where key[w] != 0 { builder.append(key[w]) }
+        if let userdata { for i in 0..<count { builder.append(userdata[i]) } }
     }
 
     /// Runs `body` as if on a copy: what it does to the packet and to the flow is undone after it.
@@ -184,11 +220,16 @@ extension Translator {
             chosen = selectBucket(state.group).map { [$0] } ?? []
         }
         if chosen.isEmpty, state.group.kind != .all { note(.noLiveBucket) }
+        builder.step(Program.groupStep(id, bucket: nil))
         for i in chosen {
             trace?.enter(group: state.group, bucket: i, at: state.buckets[i].actions.ops)
+            builder.step(Program.groupStep(id, bucket: i))
             onCopy {
                 depth += 1
+                let outer = outputContext
+                outputContext = .group
                 run(state.buckets[i].actions.ops)
+                outputContext = outer
                 depth -= 1
                 trace?.leave(key, failure: failure)
                 // Neither too many labels nor `exit` in a bucket end what follows the group.

@@ -35,6 +35,8 @@ final class Translator {
     var version: UInt64 = 0
     var now: UInt64 = 0
     var length = 0
+    /// Where outputs stand when not in an entry's own list: in the action set, in a group, in a packet from a controller.
+    var outputContext: PacketIn.Reason?
     /// Whether the packet came by a tunnel, so that the tunnel words are its own.
     private(set) var wasTunneled = false
 
@@ -127,7 +129,26 @@ final class Translator {
         if let metadata {
             for w in FlowKeyLayout.packetWordCount..<FlowKeyLayout.wordCount { key[w] = metadata.words[w] }
         }
+        outputContext = nil
         lookup(table: 0, inPort: inPort)
+        finish()
+    }
+
+    /// Translates a packet that a controller sends: its actions come from there, not from table 0.
+    func translate(
+        _ packetKey: UnsafePointer<UInt64>, actions: UnsafePointer<UInt64>, metadata: FlowKey?, version: UInt64, now: UInt64
+    ) {
+        begin(packetKey, version: version, now: now)
+        if let metadata {
+            for w in FlowKeyLayout.packetWordCount..<FlowKeyLayout.wordCount { key[w] = metadata.words[w] }
+            key[FlowKeyLayout.conjunctionActset] = UInt64(ReservedPort.unset)
+        }
+        builder.flags |= Program.Flag.isTransient
+        outputContext = .packetOut
+        lastLookupMissed = false
+        resubmits = 0
+        run(actions)
+        outputContext = nil
         finish()
     }
 
@@ -513,7 +534,10 @@ final class Translator {
             actionSetRecords[list] = record
         }
         trace?.enter(actionSet: list, at: record.ops)
+        let outer = outputContext
+        outputContext = .actionSet
         run(record.ops)
+        outputContext = outer
         trace?.leave(key, failure: failure)
     }
 }

@@ -6,6 +6,8 @@ extension Worker {
     public struct Counters: Sendable {
         public var received: UInt64
         public var receivedBytes: UInt64
+        /// Packets that controllers sent; they end as received ones do.
+        public var injected: UInt64
         /// Copies made of packets: ends beyond a packet's first.
         public var copied: UInt64
         public var ended: UInt64
@@ -22,7 +24,8 @@ extension Worker {
 
     public var counters: Counters {
         Counters(
-            received: hot.pointee.received, receivedBytes: hot.pointee.receivedBytes, copied: executor.copied, ended: executor.ended,
+            received: hot.pointee.received, receivedBytes: hot.pointee.receivedBytes, injected: injected, copied: executor.copied,
+            ended: executor.ended,
             toController: executor.toController,
             hits: hot.pointee.hits, misses: misses, confirmed: confirmed, invalidated: invalidated, cachedFlows: cache.entryCount,
             cacheMasks: cache.subtables.count, cacheBytes: cache.byteCount)

@@ -59,6 +59,46 @@ extension Worker {
         countArrived(port, count &- first, bytes)
     }
 
+    /// Where packets for the controllers go; nil: they are only counted.
+    public var packetIns: PacketInQueue? {
+        get { executor.packetIns }
+        set { executor.packetIns = newValue }
+    }
+
+    /// Forwards a packet that a controller sends by the actions that it gives (OpenFlow 1.5.1 §7.3.6). Call on the worker's thread.
+    ///
+    /// - Parameters:
+    ///   - inPort: the port it counts as coming from; `ReservedPort.controller` for none.
+    ///   - actions: what `FlowTables.compile` made of them.
+    /// - Returns: false when the frame is longer than the worker's buffers.
+    public func inject(_ frame: [UInt8], inPort: UInt32, metadata: FlowKey? = nil, actions: CompiledActions, now: UInt64) -> Bool {
+        guard frame.count <= maxFrameLength else { return false }
+        if tables.version != version { enterVersion() }
+        hot.pointee.isInBatch = true
+        defer { hot.pointee.isInBatch = false }
+        injected &+= 1
+        slots[0].data.copyMemory(from: frame, byteCount: frame.count)
+        states[0].data = slots[0].data
+        states[0].length = frame.count
+        states[0].time = now
+        states[0].inPort = inPort
+        states[0].ends = 0
+        states[0].isTunneled = false
+        states[0].offload = .none
+        guard parser.parse(states[0].data, length: frame.count, inPort: inPort, key: keys, layout: &states[0].layout) else {
+            refuse(0, .frameTooShort)
+            return true
+        }
+        translator.translate(keys, actions: actions.record.ops, metadata: metadata, version: version, now: now)
+        let program = programs.intern(translator.builder)
+        program.count(packets: 1, bytes: UInt64(frame.count), now: now)
+        executor.runOutlined(program.ops, &states[0])
+        if executor.hasEffects { applyEffects(now: now) }
+        if !translator.frozen.isEmpty { translator.frozen = [] }
+        executor.stage?.flush()
+        return true
+    }
+
     /// Moves to the published version and brings the entries' counters up to date, so that the owner can free what is gone. Call on the worker's
     /// thread; a worker without traffic does not do so by itself.
     public func refresh() {

@@ -86,6 +86,8 @@ public final class Worker {
     private(set) var misses: UInt64 = 0
     var confirmed: UInt64 { hot.pointee.confirmed }
     private(set) var invalidated: UInt64 = 0
+    /// Packets that controllers sent.
+    var injected: UInt64 = 0
     private var insertions: UInt64 = 0
     private var missesSinceReview = 0
     private var hitsAtReview: UInt64 = 0
@@ -108,7 +110,7 @@ public final class Worker {
         self.maxFrameLength = maxFrameLength
         cache = FlowCache(entryLimit: cacheEntries)
         translator = Translator(tables: tables, effects: effects)
-        programs = ProgramStore(effects: effects)
+        programs = ProgramStore(effects: effects, groups: tables.groups)
         parser = FrameParser(vlanTags: tables.limits.vlanTags)
         // A stride that is an odd number of lines spreads the frames over the sets of the L1 cache.
         bufferStride = (Self.headroom + maxFrameLength + 127) / 128 * 128 + 64
@@ -298,7 +300,7 @@ public final class Worker {
         }
     }
 
-    private func applyEffects(now: UInt64) {
+    func applyEffects(now: UInt64) {
         // By value: the first may collect statistics, and with them the program and its effects.
         for effect in executor.takeEffects().compactMap({ effects[$0] }) {
             tables.owner.withLock { _ in

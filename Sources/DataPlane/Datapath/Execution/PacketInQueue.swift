@@ -1,0 +1,102 @@
+import Flow
+import Ports
+import Synchronization
+
+/// A packet on its way to the controllers (OpenFlow 1.5.1 §7.4.1), with what the tables had made of its metadata.
+public struct PacketIn: Sendable {
+    /// Why it is sent; the numbers are OpenFlow 1.4's.
+    public enum Reason: UInt8, Sendable {
+        case noMatch = 0
+        case action = 1
+        case invalidTTL = 2
+        case actionSet = 3
+        case group = 4
+        case packetOut = 5
+
+        /// From the word that the `controller` action takes.
+        init(name: String) {
+            switch name {
+            case "no_match": self = .noMatch
+            case "invalid_ttl": self = .invalidTTL
+            case "action_set": self = .actionSet
+            case "group": self = .group
+            case "packet_out": self = .packetOut
+            default: self = .action
+            }
+        }
+    }
+
+    /// How a program says so: reason 8 | table 8 | controller id 16; cookie; bit set of words from `firstWord` on; these words; byte count and bytes
+    /// of the userdata.
+    enum Context {
+        /// The first word beyond the frame's own.
+        static let firstWord = FlowKeyLayout.packetWordCount
+    }
+
+    public var frame: [UInt8]
+    /// Bytes of the whole frame; `frame` may be cut to what was asked for.
+    public var totalLength: Int
+    public var inPort: UInt32
+    public var reason: Reason
+    public var table: UInt8
+    /// Of the entry that sent it; all ones when there was none.
+    public var cookie: UInt64
+    public var controllerID: UInt16
+    /// Tunnel fields, metadata, registers, marks.
+    public var metadata: FlowKey
+    public var userdata: [UInt8]
+    /// What the frame's sender left undone.
+    public var offload: Offload
+}
+
+/// Packets that wait for the control side. Filled by workers, emptied there.
+///
+/// Limits: `limit` packets; one more is refused, which is the drop `controllerQueueFull`.
+public final class PacketInQueue: @unchecked Sendable {
+    public static let limit = 4096
+    private let waiting = Mutex<[PacketIn]>([])
+    /// Told when the first packet is put into an empty queue, on a worker's thread.
+    private let onFirst: @Sendable () -> Void
+
+    public init(onFirst: @escaping @Sendable () -> Void) { self.onFirst = onFirst }
+
+    /// Takes all that wait.
+    public func takeAll() -> [PacketIn] {
+        waiting.withLock { list in
+            defer { list = [] }
+            return list
+        }
+    }
+
+    /// Copies a packet; false when the queue is full.
+    func append(_ packet: PacketState, _ op: UnsafePointer<UInt64>, maxLength: Int) -> Bool {
+        let head = op[1]
+        let set = op[3]
+        var metadata = FlowKey()
+        var next = op + 4
+        for bit in 0..<34 where set >> UInt64(bit) & 1 != 0 {
+            metadata.words[PacketIn.Context.firstWord + bit] = next[0]
+            next += 1
+        }
+        var userdata: [UInt8] = []
+        let end = op + 1 + Int(op[0] >> 16 & 0xffff)
+        if next < end {
+            let count = Int(next[0])
+            userdata = (0..<count).map { UInt8(truncatingIfNeeded: next[1 + $0 / 8] >> UInt64($0 % 8 * 8)) }
+        }
+        var offload = packet.offload
+        if !offload.isNone { offload.checksumStart &-= UInt16(truncatingIfNeeded: packet.data - packet.bufferStart) }
+        let item = PacketIn(
+            frame: Array(UnsafeRawBufferPointer(start: packet.data, count: min(packet.length, maxLength))), totalLength: packet.length,
+            inPort: packet.inPort, reason: PacketIn.Reason(rawValue: UInt8(truncatingIfNeeded: head)) ?? .action,
+            table: UInt8(truncatingIfNeeded: head >> 8), cookie: op[2], controllerID: UInt16(truncatingIfNeeded: head >> 16), metadata: metadata,
+            userdata: userdata, offload: offload)
+        let isFirst: Bool? = waiting.withLock {
+            if $0.count >= Self.limit { return nil }
+            $0.append(item)
+            return $0.count == 1
+        }
+        if isFirst == true { onFirst() }
+        return isFirst != nil
+    }
+}
