@@ -185,6 +185,11 @@ extension Translator {
         }
         if chosen.isEmpty, state.group.kind != .all { note(.noLiveBucket) }
         for i in chosen {
+            guard bucketRuns < limits.copies else {
+                failure = .tooManyCopies
+                return true
+            }
+            bucketRuns += 1
             trace?.enter(group: state.group, bucket: i, at: state.buckets[i].actions.ops)
             onCopy {
                 depth += 1
