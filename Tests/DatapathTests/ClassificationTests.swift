@@ -82,6 +82,32 @@ private struct Random {
         }
     }
 
+    /// A tree over many words keeps equal subtrees once, so there are far more ways to its leaves than leaves.
+    @Test(.timeLimit(.minutes(1))) func entriesLeaveATreeOfManyWaysInATimeThatTheNodesBound() throws {
+        let tables = FlowTables()
+        var live: [FlowEntry] = []
+        for register in 0..<16 {
+            for value in 0..<7 as Range<UInt64> {
+                var match = Match()
+                match.require(.register(register), value * 0x0101_0101 + 1)
+                let e = FlowEntry(
+                    priority: UInt16(register * 7) + UInt16(value) + 1, match: match, actions: [.output(port: 1)], cookie: UInt64(live.count))
+                try tables.add(e, now: 0)
+                live.append(e)
+            }
+        }
+        tables.publish()
+        var random = Random(state: 7)
+        while live.count > 20 {
+            let e = live.remove(at: random.below(live.count))
+            try tables.apply(.flow(.deleteStrict, e), now: 0)
+            tables.publish()
+            var k = FlowKey()
+            for register in 0..<16 { k[.register(register)] = UInt64(random.below(7)) * 0x0101_0101 + 1 }
+            #expect(lookup(tables, k)?.cookie == best(live, k)?.cookie, "\(live.count) entries")
+        }
+    }
+
     @Test func aWorkerThatStaysBehindSeesItsOwnVersion() throws {
         let tables = FlowTables()
         try tables.add(FlowEntry(priority: 1, actions: [.output(port: 1)], cookie: 1), now: 0)

@@ -55,6 +55,11 @@ struct DatapathUnderTest: SwitchUnderTest {
         ProcessInfo.processInfo.environment["WEFT_PROPERTY_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 1...1_000_000_000)
     }
 
+    /// A case takes a fraction of a second; one that takes so long has met something that grows without bound.
+    static let longestCase = 20.0
+    /// How long a difference may be made shorter, in seconds.
+    static let longestShortening = 60.0
+
     /// The case as flow text, with its changes and packets in between.
     static func text(_ random: RandomCase) -> String {
         var lines = random.setup.map { FlowText.text($0) }
@@ -72,21 +77,27 @@ struct DatapathUnderTest: SwitchUnderTest {
         var seed = Self.firstSeed
         print("property test: first seed \(seed)")
         var cases = 0
+        var slowest = (seconds: 0.0, seed: seed)
         while Date().timeIntervalSince(start) < Self.seconds || cases == 0 {
             let random = RandomCase(seed: seed)
+            let caseStart = Date()
             for usesCache in [true, false] {
                 if let d = random.firstDifference(of: DatapathUnderTest(ports: random.ports, usesCache: usesCache)) {
+                    let deadline = Date() + Self.longestShortening
                     let short = random.shortened(upTo: d) {
-                        $0.firstDifference(of: DatapathUnderTest(ports: $0.ports, usesCache: usesCache)) != nil
+                        Date() < deadline && $0.firstDifference(of: DatapathUnderTest(ports: $0.ports, usesCache: usesCache)) != nil
                     }
                     let e = short.firstDifference(of: DatapathUnderTest(ports: short.ports, usesCache: usesCache))
                     Issue.record("seed \(seed), caches \(usesCache ? "on" : "off")\n\(Self.text(short))\n\(e.map { "\($0)" } ?? "\(d)")")
                     return
                 }
             }
+            let seconds = Date().timeIntervalSince(caseStart)
+            if seconds > slowest.seconds { slowest = (seconds, seed) }
             cases += 1
             seed += 1
         }
-        print("property test: \(cases) cases agreed, last seed \(seed - 1)")
+        print("property test: \(cases) cases agreed, last seed \(seed - 1); the slowest, seed \(slowest.seed), took \(slowest.seconds) s")
+        #expect(slowest.seconds < Self.longestCase, "seed \(slowest.seed)")
     }
 }

@@ -13,7 +13,7 @@ enum WeftProgram {
         func object() throws -> [String: Any] { try #require(JSONSerialization.jsonObject(with: Data(output)) as? [String: Any]) }
     }
 
-    private static var path: String {
+    static var path: String {
         // The test bundle is a program of its own in the folder of products.
         let bundle = try! FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return (bundle as NSString).deletingLastPathComponent + "/weft"

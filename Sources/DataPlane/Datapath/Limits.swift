@@ -10,7 +10,7 @@ public struct Limits: Sendable {
     public var stackSize = 65536
     /// 64-bit words of an action program (`.programTooLarge`).
     public var programSize = 16384
-    /// Outputs of one packet (`.tooManyCopies`).
+    /// Outputs of one packet, and buckets of groups run for it (`.tooManyCopies`).
     public var copies = 4096
     /// VLAN tags that are parsed, 1 or 2; a further tag is the payload's EtherType. Open vSwitch's `vlan-limit`, with its default.
     public var vlanTags = 1

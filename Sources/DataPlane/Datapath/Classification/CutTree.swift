@@ -118,25 +118,51 @@ final class CutTree {
             if entries.contains(entry) { continue }
             let at = entries.firstIndex { ($0.priority, entry.ordinal) < (entry.priority, $0.ordinal) } ?? entries.count
             entries.insert(entry, at: at)
-            let old = slot.pointee
-            weft_store_release_u64(slot, makeNode(entries, depth: depth))
-            free(old, retire)
+            replace(slot, by: makeNode(entries, depth: depth), retire)
         }
         return true
     }
 
     /// Takes an entry out of every leaf that it stands in.
-    func remove(_ entry: EntryRecord, retire: (UnsafeMutableRawPointer) -> Void) {
-        var slots: [(slot: UnsafeMutablePointer<UInt64>, depth: Int)] = []
-        _ = collect(root, entry, 0, &slots, limit: .max)
-        for (slot, _) in slots {
-            let entries = Self.entries(slot.pointee)
+    ///
+    /// Cost: the nodes there are, not the ways to them, which may be as many as the product of all cuts on the way.
+    func remove(_ entry: EntryRecord, retire: (UnsafeMutableRawPointer) -> Void) { remove(entry, at: root, retire) }
+
+    private func remove(_ entry: EntryRecord, at slot: UnsafeMutablePointer<UInt64>, _ retire: (UnsafeMutableRawPointer) -> Void) {
+        let reference = slot.pointee
+        if reference == 0 { return }
+        if reference & 1 == 1 {
+            let entries = Self.entries(reference)
             let kept = entries.filter { $0 != entry }
-            if kept.count == entries.count { continue }
-            let old = slot.pointee
-            weft_store_release_u64(slot, kept.isEmpty ? 0 : makeLeaf(kept))
-            free(old, retire)
+            if kept.count != entries.count { replace(slot, by: kept.isEmpty ? 0 : makeLeaf(kept), retire) }
+            return
         }
+        let node = Self.pointer(reference)
+        let cut = Cut(reference)
+        let (mask, value) = cut.bits(of: entry)
+        // All places of a shared child are in one node, so it is enough to remember here what became of it.
+        var done: [UInt64: UInt64] = [:]
+        for i in 0..<cut.count where (UInt64(i) ^ value) & mask == 0 {
+            let place = node + 1 + i
+            let child = place.pointee
+            if child == 0 { continue }
+            if !done.isEmpty, let now = done[child] {
+                if now == child { continue }
+                if now != 0 { Self.retain(now) }
+                replace(place, by: now, retire)
+                continue
+            }
+            let isShared = Self.pointer(child)[0] > 1
+            remove(entry, at: place, retire)
+            if isShared { done[child] = place.pointee }
+        }
+    }
+
+    /// Publishes another subtree in a place and gives up the one that was there.
+    private func replace(_ slot: UnsafeMutablePointer<UInt64>, by fresh: UInt64, _ retire: (UnsafeMutableRawPointer) -> Void) {
+        let old = slot.pointee
+        weft_store_release_u64(slot, fresh)
+        free(old, retire)
     }
 
     /// Frees everything at once; no reader may be left.
@@ -145,21 +171,20 @@ final class CutTree {
         root.pointee = 0
     }
 
-    /// The places of all leaves that packets of `entry` can reach; false when there are more than `limit`.
+    /// The places of all leaves that packets of `entry` can reach; false when there are more than `spreadLimit`.
     private func collect(
-        _ slot: UnsafeMutablePointer<UInt64>, _ entry: EntryRecord, _ depth: Int, _ out: inout [(slot: UnsafeMutablePointer<UInt64>, depth: Int)],
-        limit: Int = CutTree.spreadLimit
+        _ slot: UnsafeMutablePointer<UInt64>, _ entry: EntryRecord, _ depth: Int, _ out: inout [(slot: UnsafeMutablePointer<UInt64>, depth: Int)]
     ) -> Bool {
         let reference = slot.pointee
         if reference == 0 || reference & 1 == 1 {
             out.append((slot, depth))
-            return out.count <= limit
+            return out.count <= Self.spreadLimit
         }
         let node = Self.pointer(reference)
         let cut = Cut(reference)
         let (mask, value) = cut.bits(of: entry)
         for i in 0..<cut.count where (UInt64(i) ^ value) & mask == 0 {
-            if !collect(node + 1 + i, entry, depth + 1, &out, limit: limit) { return false }
+            if !collect(node + 1 + i, entry, depth + 1, &out) { return false }
         }
         return true
     }

@@ -63,19 +63,23 @@ final class GroupStore: Sendable {
         let isLoop = groups.withLock { all -> Bool in
             var candidate = all
             candidate[group.id] = state
-            if Self.reaches(group.id, from: group.id, candidate, depth: 0) { return true }
+            if Self.reaches(group.id, from: group.id, candidate) { return true }
             all = candidate
             return false
         }
         if isLoop { throw .groupLoop(group.id) }
     }
 
-    /// Whether following group actions from `start` leads back to `target` (OpenFlow 1.3.5 §6.5 asks to refuse loops).
-    private static func reaches(_ target: UInt32, from start: UInt32, _ all: [UInt32: State], depth: Int) -> Bool {
-        guard depth < 64, let state = all[start] else { return depth >= 64 }
-        for bucket in state.group.buckets {
-            for case .group(let next) in bucket.actions where next == target || reaches(target, from: next, all, depth: depth + 1) {
-                return true
+    /// Whether following group actions from `start` leads back to `target` (OpenFlow 1.3.5 §6.5 asks to refuse loops). Visits each group once.
+    private static func reaches(_ target: UInt32, from start: UInt32, _ all: [UInt32: State]) -> Bool {
+        var seen: Set<UInt32> = [start]
+        var pending = [start]
+        while let id = pending.popLast() {
+            for bucket in all[id]?.group.buckets ?? [] {
+                for case .group(let next) in bucket.actions {
+                    if next == target { return true }
+                    if seen.insert(next).inserted { pending.append(next) }
+                }
             }
         }
         return false

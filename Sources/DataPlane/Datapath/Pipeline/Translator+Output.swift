@@ -222,6 +222,11 @@ extension Translator {
         if chosen.isEmpty, state.group.kind != .all { note(.noLiveBucket) }
         builder.step(Program.groupStep(id, bucket: nil))
         for i in chosen {
+            guard bucketRuns < limits.copies else {
+                failure = .tooManyCopies
+                return true
+            }
+            bucketRuns += 1
             trace?.enter(group: state.group, bucket: i, at: state.buckets[i].actions.ops)
             builder.step(Program.groupStep(id, bucket: i))
             onCopy {

@@ -57,6 +57,8 @@ final class Translator {
     var depth = 0
     var resubmits = 0
     var outputs = 0
+    /// Buckets of groups that were run; groups in groups multiply.
+    var bucketRuns = 0
     /// The limit that was exceeded, if any.
     var failure: DropReason?
     /// The first specific reason why something was not sent.
@@ -164,7 +166,7 @@ final class Translator {
         resubmits = 0
         outputs = frozen.outputs
         firstReason = frozen.firstReason
-        lastLookupMissed = false
+        lastLookupMissed = frozen.lastLookupMissed
         builder.flags |= Program.Flag.isTransient
         trace?.resume(key)
         for (i, segment) in frozen.segments.enumerated() {
@@ -226,6 +228,7 @@ final class Translator {
         // The lookup in table 0 is none.
         resubmits = -1
         outputs = 0
+        bucketRuns = 0
         failure = nil
         firstReason = nil
         isExiting = false
@@ -487,7 +490,8 @@ final class Translator {
         for w in 0..<FlowKeyLayout.wordCount { metadata.words[w] = key[w] }
         frozen.append(
             Frozen(
-                metadata: metadata, segments: frozenSegments, stack: stack, actionSet: actionSet, outputs: outputs, firstReason: firstReason))
+                metadata: metadata, segments: frozenSegments, stack: stack, actionSet: actionSet, outputs: outputs, firstReason: firstReason,
+                lastLookupMissed: lastLookupMissed))
         builder.append(ProgramOp.header(.recirculate, c: UInt32(frozen.count - 1)))
         builder.flags |= Program.Flag.isTransient
         trace?.note(.recirculated)
@@ -555,4 +559,5 @@ struct Frozen {
     var actionSet: [Action]
     var outputs: Int
     var firstReason: DropReason?
+    var lastLookupMissed: Bool
 }
