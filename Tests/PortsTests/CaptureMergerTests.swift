@@ -113,7 +113,10 @@ private func sorted(_ inputs: [[UInt32]]) -> [[UInt8]] {
     }
 
     @Test func `Many inputs at once`() throws {
-        let times = (0..<100).map { input in (0..<10).map { UInt32($0 * 100 + (input * 37) % 100) } }
+        let times = (0..<100).map { (input: Int) -> [UInt32] in
+            let phase = (input * 37) % 100
+            return (0..<10).map { (step: Int) -> UInt32 in UInt32(step * 100 + phase) }
+        }
         let (merger, files) = try merger(times)
         var order: [[UInt8]] = []
         while let arrival = try merger.next() { order.append(Array(arrival.record.bytes)) }
