@@ -73,7 +73,8 @@ public struct RandomPipeline {
                     id: 5, kind: .all,
                     buckets: [
                         Group.Bucket(id: 0, actions: [.group(random.pick([2, 3, 4]))]),
-                        Group.Bucket(id: 1, actions: [.resubmit(inPort: nil, table: UInt8(tableCount - 1))]),
+                        // A meter in a bucket ends a copy, which the ends of a packet that goes on elsewhere do not tell: there, a table without meters.
+                        Group.Bucket(id: 1, actions: [.resubmit(inPort: nil, table: UInt8(features.meters ? tableCount : tableCount - 1))]),
                     ])))
     }
 
@@ -136,6 +137,10 @@ public struct RandomPipeline {
         add(FlowEntry(table: table, priority: 2000, match: match, actions: actions.list(.ipv4, table: Int(table), &random)))
     }
 
+    private static func isClause(_ entry: FlowEntry) -> Bool {
+        entry.actions.contains { if case .conjunction = $0 { true } else { false } }
+    }
+
     /// A random change of the tables.
     public mutating func edit() -> FlowModification {
         let command: FlowModification
@@ -145,15 +150,17 @@ public struct RandomPipeline {
             add(e)
             return .flow(.add, e)
         case ..<65:
-            var e = random.pick(entries)
+            // The clauses of a conjunction overlap, so they must not become ordinary entries.
+            var e = random.pick(entries.filter { !Self.isClause($0) })
             e.actions = [.output(port: random.pick(pool.ports))]
             e.cookie = 0
             command = .flow(.modifyStrict, e)
         case ..<72:
             let kind = random.pick(PacketKind.allCases)
+            let table = UInt8(random.below(tableCount))
             command = .flow(
-                .modify,
-                FlowEntry(table: UInt8(random.below(tableCount)), match: pool.match(kind, &random), actions: [.output(port: random.pick(pool.ports))])
+                entries.contains { $0.table == table && Self.isClause($0) } ? .delete : .modify,
+                FlowEntry(table: table, match: pool.match(kind, &random), actions: [.output(port: random.pick(pool.ports))])
             )
         case ..<90:
             let e = random.pick(entries)
