@@ -178,9 +178,21 @@ extension WireWriter {
         }
         nicira(NiciraAction.controller2) {
             $0.zeros(6)
-            if c.maxLength != 0xffff { $0.property(0) { $0.u16(c.maxLength); $0.u16(0) } }
-            if c.controllerID != 0 { $0.property(1) { $0.u16(c.controllerID); $0.u16(0) } }
-            if reason != 1 { $0.property(2) { $0.u8(UInt8(reason)); $0.zeros(3) } }
+            if c.maxLength != 0xffff {
+                $0.property(0) {
+                    $0.u16(c.maxLength); $0.u16(0)
+                }
+            }
+            if c.controllerID != 0 {
+                $0.property(1) {
+                    $0.u16(c.controllerID); $0.u16(0)
+                }
+            }
+            if reason != 1 {
+                $0.property(2) {
+                    $0.u8(UInt8(reason)); $0.zeros(3)
+                }
+            }
             if !c.userdata.isEmpty { $0.property(3) { $0.put(c.userdata) } }
             if c.pause { $0.property(4) { _ in } }
             if let meter = c.meter { $0.property(5) { $0.u32(meter) } }
@@ -235,7 +247,9 @@ extension WireWriter {
     private mutating func move(_ from: Subfield, _ to: Subfield) {
         let from = Self.spelling(from)
         let to = Self.spelling(to)
-        guard let source = FieldDirectory.code(from), let destination = FieldDirectory.code(to) else { return fail("A moved field has no number in OpenFlow.") }
+        guard let source = FieldDirectory.code(from), let destination = FieldDirectory.code(to) else {
+            return fail("A moved field has no number in OpenFlow.")
+        }
         if version >= .v15 {
             action(ActionType.copyField) {
                 $0.u16(UInt16(from.count))

@@ -17,7 +17,8 @@ extension WireReader {
             let type = u16()
             let length = Int(u16())
             if isShort || length < 8 || length & 7 != 0 || length - 4 > remaining {
-                throw OpenFlowError(.badInstructionLength, "An instruction of \(length) bytes is too short, no multiple of 8, or too long for its list.")
+                throw OpenFlowError(
+                    .badInstructionLength, "An instruction of \(length) bytes is too short, no multiple of 8, or too long for its list.")
             }
             let outer = enter(length - 4)
             if type <= 6 {
@@ -55,7 +56,8 @@ extension WireReader {
                 let id = u32()
                 guard id != 0, id <= OpenFlowNumber.maxMeter else { throw OpenFlowError(.invalidMeter, "\(id) is not the number of a meter.") }
                 meter = .meter(id)
-            case 0xffff: throw OpenFlowError(.badInstructionExperimenter, "Instructions of experimenter 0x\(String(u32(), radix: 16)) are not supported.")
+            case 0xffff:
+                throw OpenFlowError(.badInstructionExperimenter, "Instructions of experimenter 0x\(String(u32(), radix: 16)) are not supported.")
             default: throw OpenFlowError(.unknownInstruction, "Instruction \(type) is not known.")
             }
             if isShort { throw OpenFlowError(.badInstructionLength, "Instruction \(type) is cut short.") }

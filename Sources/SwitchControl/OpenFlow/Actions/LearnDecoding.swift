@@ -59,7 +59,9 @@ extension WireReader {
             guard count <= 128 else { throw OpenFlowError(.badActionArgument, "A value of \(count) bits is longer than any field.") }
             let v = wide(2 * ((count + 15) / 16))
             let value = FieldValue(high: v.high, low: v.low)
-            guard (value & ~FieldValue.ones(count)).isZero else { throw OpenFlowError(.badActionArgument, "The value does not fit into \(count) bits.") }
+            guard (value & ~FieldValue.ones(count)).isZero else {
+                throw OpenFlowError(.badActionArgument, "The value does not fit into \(count) bits.")
+            }
             source = .immediate(value)
         } else {
             source = .subfield(try learnField(count, scope))

@@ -42,7 +42,8 @@ enum NiciraAction {
 
     /// Known and refused.
     static let unsupported: [UInt16: String] = [
-        29: "sample", 35: "ct", 36: "nat", 38: "sample", 41: "sample", 43: "ct_clear", 44: "resubmit with connection tracking", 46: "encap", 47: "decap",
+        29: "sample", 35: "ct", 36: "nat", 38: "sample", 41: "sample", 43: "ct_clear", 44: "resubmit with connection tracking", 46: "encap",
+        47: "decap",
         48: "dec_nsh_ttl", 50: "delete_field",
     ]
 
@@ -316,7 +317,9 @@ extension WireReader {
         skip(2)
         let (offset, count) = part(u16())
         let c = try actionField()
-        guard algorithm < NiciraAction.multipathAlgorithms.count else { throw OpenFlowError(.badActionArgument, "\(algorithm) is no multipath algorithm.") }
+        guard algorithm < NiciraAction.multipathAlgorithms.count else {
+            throw OpenFlowError(.badActionArgument, "\(algorithm) is no multipath algorithm.")
+        }
         guard count >= 16 || links <= 1 << UInt32(count) else { throw OpenFlowError(.badActionArgument, "\(count) bits cannot hold \(links) links.") }
         return .multipath(
             fields: fields, basis: basis, algorithm: NiciraAction.multipathAlgorithms[algorithm], links: links, argument: argument,
