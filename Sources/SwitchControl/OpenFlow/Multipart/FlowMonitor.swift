@@ -75,7 +75,7 @@ public struct FlowMonitorRequest: Hashable, Sendable {
             table = r.u8()
             if !r.zeros(5) { throw OpenFlowError(.mustBeZero, "The bytes that pad a flow monitor are not zero.") }
         }
-        try r.niciraMatch(length, &s.draft)
+        if isONF { try r.match(&s.draft) } else { try r.niciraMatch(length, &s.draft) }
         match = s.draft.finish()
     }
 
@@ -89,7 +89,9 @@ public struct FlowMonitorRequest: Hashable, Sendable {
             w.u32(outPort)
             w.u8(table)
             w.zeros(3)
-            w.niciraMatch(match, lengthAt: length)
+            let start = w.count
+            w.match(match)
+            w.set16(w.count - start, at: length)
             if command != .add { w.fail("Flow monitors are only added by this message before OpenFlow 1.4.") }
             return
         }
@@ -99,16 +101,6 @@ public struct FlowMonitorRequest: Hashable, Sendable {
         w.u8(table)
         w.u8(command.rawValue)
         w.match(match)
-    }
-}
-
-extension WireWriter {
-    /// A bare list of fields, padded to eight bytes, whose length is written at an offset.
-    mutating func niciraMatch(_ m: Match, lengthAt offset: Int) {
-        let start = count
-        matchFields(m)
-        set16(count - start, at: offset)
-        pad(from: start)
     }
 }
 
@@ -154,7 +146,7 @@ public enum FlowUpdate: Hashable, Sendable {
     }
 
     /// The form of Nicira's and the ONF's extensions.
-    init(extension r: inout WireReader, _ s: inout DecodingState) throws(OpenFlowError) {
+    init(extension r: inout WireReader, _ s: inout DecodingState, isONF: Bool) throws(OpenFlowError) {
         let length = Int(r.u16())
         if length < 8 || length - 2 > r.remaining { throw OpenFlowError(.badRequestLength, "A flow update of \(length) bytes does not fit.") }
         let outer = r.enter(length - 2)
@@ -167,10 +159,10 @@ public enum FlowUpdate: Hashable, Sendable {
             e.table = r.u8()
             r.skip(1)
             e.cookie = r.u64()
-            try r.niciraMatch(matchLength, &s.draft)
+            if isONF { try r.match(&s.draft) } else { try r.niciraMatch(matchLength, &s.draft) }
             e.match = s.draft.finish()
             var scope = ActionScope(version: s.version, place: .applied, context: s.draft.context)
-            e.actions = try r.instructions(&scope, table: e.table)
+            e.actions = isONF ? try r.instructions(&scope, table: e.table) : try r.actions(r.remaining, &scope)
             self = .full(Event(rawValue: event + 1)!, reason: reason, e)
         case 3: self = .abbreviated(xid: r.u32())
         default: throw OpenFlowError(.nicira(9), "\(event) is not an event of a flow monitor.")
@@ -196,7 +188,9 @@ public enum FlowUpdate: Hashable, Sendable {
                 w.u8(e.table)
                 w.u8(0)
                 w.u64(e.cookie)
-                w.niciraMatch(e.match, lengthAt: length)
+                let matchStart = w.count
+                w.match(e.match)
+                w.set16(w.count - matchStart, at: length)
             } else {
                 w.u16(event.rawValue)
                 w.u8(e.table)

@@ -82,7 +82,7 @@ public struct MultipartReply: Hashable, Sendable {
             let type = r.u32()
             if FlowMonitorRequest.isExtension(experimenter, type) {
                 var all: [FlowUpdate] = []
-                while !r.isEmpty { all.append(try FlowUpdate(extension: &r, &s)) }
+                while !r.isEmpty { all.append(try FlowUpdate(extension: &r, &s, isONF: experimenter == Experimenter.onf)) }
                 body = .flowMonitor(all)
             } else {
                 body = .experimenter(UnknownExperimenter(experimenter: experimenter, type: type, data: r.rest()))
