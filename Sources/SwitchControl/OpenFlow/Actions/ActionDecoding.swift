@@ -178,13 +178,12 @@ extension WireReader {
         let c = try actionField(h, mayHaveMask: true)
         if h.size > remaining { throw OpenFlowError(.badActionSetLength, "The value of \(c.field.info.name) is cut short.") }
         let size = h.hasMask ? h.size / 2 : h.size
-        var (value, fits) = fieldValue(c, size)
+        let (value, fits) = fieldValue(c, size)
         var mask = FieldValue.ones(Int(c.bits))
         if h.hasMask { mask = fieldValue(c, size).0 & mask }
         if !fits { throw OpenFlowError(.badActionSetArgument, "The value does not fit into the \(c.bits) bits of \(c.field.info.name).") }
         if h.hasMask, mask != .ones(Int(c.bits)) {
             guard mayHaveMask ?? (scope.version >= .v15) else { throw OpenFlowError(.badActionSetMask, "set_field has no mask before OpenFlow 1.5.") }
-            if !c.isMaskable, c.special != .tos { throw OpenFlowError(.badActionSetMask, "\(c.field.info.name) cannot be masked.") }
             if !(value & ~mask).isZero { throw OpenFlowError(.badActionSetMask, "\(c.field.info.name) has bits outside its mask.") }
         }
         if !zeros(remaining) { throw OpenFlowError(.badActionSetArgument, "The bytes that pad set_field are not zero.") }
@@ -195,10 +194,8 @@ extension WireReader {
         case .vlanTCI: scope.context.hasTag = value.low & 0x1000 != 0
         case .arpOp: if value.low > 0xff { throw OpenFlowError(.badActionSetArgument, "An ARP operation is at most 255.") }
         case .inPort:
-            if c.special == .port16 {
-                if value.low >= 0xff00 { value.low |= 0xffff_0000 }
-                mask = .ones(32)
-            }
+            // Written through its 16 bits the port is one of OpenFlow 1.0.
+            if c.special == .port16 { return .load(value, Subfield(.inPort, offset: 0, count: 16)) }
         case .ipTOS: if value.low & 3 != 0 { throw OpenFlowError(.badActionSetArgument, "nw_tos has the upper six bits only.") }
         default: break
         }

@@ -224,7 +224,6 @@ extension WireWriter {
             action(ActionType.setField) { $0.field(c, value, mask) }
         } else {
             nicira(NiciraAction.regLoad2) {
-                $0.zeros(6)
                 $0.field(c, value, mask)
             }
         }
@@ -233,7 +232,9 @@ extension WireWriter {
     private mutating func load(_ value: FieldValue, _ s: Subfield) {
         let s = Self.spelling(s)
         guard let c = FieldDirectory.code(s) else { return fail("\(s.field.info.name) has no number in OpenFlow.") }
-        if version >= .v15 || s.count > 64 || c.experimenter != 0 {
+        if version >= .v15, c.special == .port16 {
+            action(ActionType.setField) { $0.field(c, value << s.offset, .ones(s.count) << s.offset) }
+        } else if version >= .v15 || s.count > 64 || c.experimenter != 0 {
             setField(s.field, value << s.offset, .ones(s.count) << s.offset)
         } else {
             nicira(NiciraAction.regLoad) {

@@ -140,7 +140,6 @@ extension WireReader {
             if c.field == .vlanTCI, offset <= 12, offset + count > 12 { scope.context.hasTag = value >> UInt64(12 - offset) & 1 != 0 }
             return .load(FieldValue(low: value), to)
         case NiciraAction.regLoad2:
-            if !zeros(6) { throw OpenFlowError(.badActionArgument, "The bytes that pad reg_load2 are not zero.") }
             return try niciraSetField(&scope)
         case NiciraAction.note: return .note(rest())
         case NiciraAction.stackPush, NiciraAction.stackPop:
