@@ -10,6 +10,7 @@ let package = Package(
         // For the fuzz targets, a package of their own in Tests/Fuzz.
         .library(name: "Wire", targets: ["Wire"]),
         .library(name: "Flow", targets: ["Flow"]),
+        .library(name: "OpenFlow", targets: ["OpenFlow"]),
         .library(name: "Ports", targets: ["Ports"]),
         .library(name: "Datapath", targets: ["Datapath"]),
     ],
@@ -24,6 +25,11 @@ let package = Package(
         // Core: values shared by all planes.
         .target(name: "Wire", path: "Sources/Core/Wire", swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
         .target(name: "Flow", dependencies: ["Wire"], path: "Sources/Core/Flow"),
+
+        // Switch control.
+        .target(
+            name: "OpenFlow", dependencies: ["Wire", "Flow"], path: "Sources/SwitchControl/OpenFlow",
+            swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
 
         // Data plane.
         .target(name: "Ports", dependencies: ["Wire", "Flow", "CLinux", "CPcap"], path: "Sources/DataPlane/Ports"),
@@ -47,6 +53,7 @@ let package = Package(
 
         .testTarget(name: "WireTests", dependencies: ["Wire"], path: "Tests/WireTests"),
         .testTarget(name: "FlowTests", dependencies: ["Flow", "Wire"], path: "Tests/FlowTests"),
+        .testTarget(name: "OpenFlowTests", dependencies: ["OpenFlow", "Flow", "Wire"], path: "Tests/OpenFlowTests"),
         .testTarget(name: "PortsTests", dependencies: ["Ports", "Flow", "Wire"], path: "Tests/PortsTests"),
         .testTarget(
             name: "DatapathTests", dependencies: ["Datapath", "Ports", "Flow", "Wire", "CLinux", "ReferenceSwitch"],
