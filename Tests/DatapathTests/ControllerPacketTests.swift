@@ -102,3 +102,62 @@ import Testing
         #expect(group.packets == 3 && group.buckets.map(\.packets) == [3, 3] && group.bytes == UInt64(3 * frame.count))
     }
 }
+
+/// Changes that are applied all or none, and what `OFPT_PORT_MOD` forbids.
+@Suite struct TransactionTests {
+    private func text(_ tables: FlowTables) -> [String] { tables.entries().map { "\(FlowText.text($0.entry)) n=\($0.packets)" } }
+
+    @Test func aRefusedTransactionLeavesNothingBehind() throws {
+        let bench = try LiveForwardingTests.Bench("priority=5,in_port=1,cookie=3 actions=output:2\npriority=6,in_port=2 actions=output:3")
+        try bench.tables.apply(.addGroup(Group(id: 4, kind: .indirect, buckets: [.init(id: 0, actions: [.output(port: 2)])])), now: 0)
+        try bench.tables.apply(.flow(.add, FlowEntry(table: 1, priority: 7, actions: [.group(4)])), now: 0)
+        try bench.tables.apply(.addMeter(Meter(id: 2, unit: .pktps, bands: [.drop(rate: 7, burst: 0)])), now: 0)
+        bench.tables.publish()
+        bench.receive([try LiveForwardingTests.frame(LiveForwardingTests.tcp)], port: 1)
+        bench.worker.refresh()
+        let before = text(bench.tables)
+        nonisolated(unsafe) var told = 0
+        bench.tables.onRemoval = { _ in told += 1 }
+        let refused = bench.tables.transact(
+            [
+                .flow(.add, FlowEntry(priority: 5, match: try FlowText.parseMatch("in_port=1").match, actions: [.output(port: 3)])),
+                .flow(.delete, FlowEntry(), anyTable: true), .deleteGroup(4), .deleteMeter(2),
+                .addGroup(Group(id: 8, kind: .all)), .flow(.add, FlowEntry(table: 9)), .addGroup(Group(id: 8, kind: .all)),
+            ], now: 9)
+        #expect(refused?.index == 6 && refused?.error == .groupExists(8))
+        bench.tables.publish()
+        #expect(text(bench.tables) == before && told == 0)
+        #expect(bench.tables.hasGroup(4) && !bench.tables.hasGroup(8) && bench.tables.hasMeter(2))
+        bench.receive([try LiveForwardingTests.frame(LiveForwardingTests.tcp)], port: 1)
+        #expect(bench.sinks[2]!.sent.count == 2 && bench.sinks[3]!.sent.isEmpty)
+        #expect(bench.tables.transact([.flow(.delete, FlowEntry(), anyTable: true)], now: 9) == nil)
+        #expect(told == 3 && bench.tables.entryCount == 0)
+    }
+
+    @Test func whatAPortIsForbiddenIsDropped() throws {
+        let bench = try LiveForwardingTests.Bench("in_port=1 actions=output:2,flood\nin_port=2 actions=controller")
+        let frame = try LiveForwardingTests.frame(LiveForwardingTests.tcp)
+        func set(_ flags: PortFlags, _ port: UInt32) {
+            bench.tables.ports.restrict(port, to: flags)
+            bench.tables.portsChanged()
+            bench.tables.publish()
+        }
+        bench.receive([frame], port: 1)
+        #expect(bench.sinks[2]!.sent.count == 2 && bench.sinks[3]!.sent.count == 1)
+        set(.noFlood, 3)
+        bench.receive([frame], port: 1)
+        #expect(bench.sinks[2]!.sent.count == 4 && bench.sinks[3]!.sent.count == 1)
+        set([.noForward, .noPacketIn], 2)
+        bench.receive([frame], port: 1)
+        bench.receive([frame], port: 2)
+        #expect(bench.sinks[2]!.sent.count == 4 && bench.worker.counters.toController == 0)
+        set(.noReceive, 1)
+        bench.receive([frame], port: 1)
+        #expect(bench.worker.drops(.portBlocked) == 3)
+        set([], 1)
+        set([], 2)
+        bench.receive([frame], port: 1)
+        bench.receive([frame], port: 2)
+        #expect(bench.sinks[2]!.sent.count == 6 && bench.worker.counters.toController == 1)
+    }
+}

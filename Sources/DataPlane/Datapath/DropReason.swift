@@ -42,6 +42,8 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     case portDown
     /// Longer than the port's MTU allows, and not to be cut into segments.
     case exceedsMTU
+    /// The port's configuration forbids it (`OFPT_PORT_MOD`).
+    case portBlocked
     /// The control side has too many packets waiting.
     case controllerQueueFull
     /// Neither the tunnel port nor the entries say where the tunnel ends.
@@ -93,6 +95,7 @@ extension DropReason {
         case .transmitQueueFull: "the device or its reader could take no more"
         case .portDown: "the port is down, gone, or has no carrier"
         case .exceedsMTU: "longer than the port's MTU"
+        case .portBlocked: "the port's configuration forbids it"
         case .controllerQueueFull: "the control side has too many packets waiting"
         case .tunnelNoRemote: "nothing says where the tunnel ends"
         case .tunnelNoRoute: "no route to the tunnel's other end"

@@ -51,6 +51,8 @@ final class Publication: @unchecked Sendable {
         /// Bit per table.
         var tables: (UInt64, UInt64, UInt64, UInt64)
         var changesGroups: Bool
+        /// Whether all programs are affected, even those that visited no table.
+        var isEverything: Bool
         /// Whether `changes` is complete.
         var isListed: Bool
         /// `[table][word count][index, mask, value]…` for each change, `count` words in all.
@@ -71,6 +73,7 @@ final class Publication: @unchecked Sendable {
     struct Draft {
         private var tables: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         var changesGroups = false
+        private var isEverything = false
         private var count = 0
         private var changes: [UInt64] = []
 
@@ -100,6 +103,7 @@ final class Publication: @unchecked Sendable {
         mutating func noteEverything() {
             tables = (.max, .max, .max, .max)
             changesGroups = true
+            isEverything = true
             count = ChangeLog.changeLimit + 1
             changes = []
         }
@@ -110,7 +114,8 @@ final class Publication: @unchecked Sendable {
             return Publication(
                 version: version,
                 view: View(
-                    tables: tables, changesGroups: changesGroups, isListed: count <= ChangeLog.changeLimit, changes: memory,
+                    tables: tables, changesGroups: changesGroups, isEverything: isEverything, isListed: count <= ChangeLog.changeLimit,
+                    changes: memory,
                     count: changes.count))
         }
     }
@@ -124,6 +129,7 @@ extension Publication.View {
     func affects(_ program: Program, _ head: UnsafePointer<CacheSubtable.Head>, _ entry: UnsafeMutablePointer<UInt64>) -> Bool {
         if changesGroups && program.usesGroups { return true }
         if !isListed {
+            if isEverything { return true }
             let v = program.tables
             return v[0] & tables.0 | v[1] & tables.1 | v[2] & tables.2 | v[3] & tables.3 != 0
         }

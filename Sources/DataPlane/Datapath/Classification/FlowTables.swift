@@ -59,6 +59,17 @@ public final class FlowTables: @unchecked Sendable {
     private var timers = DeadlineHeap()
     private var hasPendingChanges = false
     private var dirtyTables: Set<UInt8> = []
+    /// While a transaction is open: how to undo what was done, in order.
+    private var journal: [Undo]?
+    private var heldRemovals: [FlowRemoval] = []
+    private enum Undo {
+        case added(FlowEntry)
+        case withdrawn(FlowStatistics)
+        case group(UInt32, was: Group?)
+        case meter(UInt32, was: Meter?)
+    }
+    /// Told of every entry that is added or changed; `isNew` is false when one was there already. Owner only.
+    public var onAddition: ((_ entry: FlowEntry, _ isNew: Bool) -> Void)?
     /// Told of every entry that ends other than by being replaced, before it goes. Owner only.
     public var onRemoval: ((FlowRemoval) -> Void)?
     /// Called before idle time-outs are judged, so that what workers counted has reached the entries.
@@ -121,12 +132,18 @@ public final class FlowTables: @unchecked Sendable {
         case .addGroup(let group):
             registerPorts(group.buckets.flatMap(\.actions))
             try groups.add(group, compiler: compiler)
+            journal?.append(.group(group.id, was: nil))
             changes.noteGroupChange()
         case .modifyGroup(let group):
             registerPorts(group.buckets.flatMap(\.actions))
+            let was = groups[group.id]?.group
             try groups.modify(group, compiler: compiler)
+            journal?.append(.group(group.id, was: was))
             changes.noteGroupChange()
         case .deleteGroup(let id):
+            if journal != nil {
+                for g in groups.statistics where id == nil || g.group.id == id { journal?.append(.group(g.group.id, was: g.group)) }
+            }
             groups.delete(id)
             withdrawEntries(reason: .groupDelete) { actions in
                 actions.contains { if case .group(let g) = $0 { id == nil || g == id } else { false } }
@@ -134,11 +151,17 @@ public final class FlowTables: @unchecked Sendable {
             changes.noteGroupChange()
         case .addMeter(let meter):
             try meters.add(meter)
+            journal?.append(.meter(meter.id, was: nil))
             changes.noteGroupChange()
         case .modifyMeter(let meter):
+            let was = meters[meter.id]
             try meters.modify(meter)
+            journal?.append(.meter(meter.id, was: was))
             changes.noteGroupChange()
         case .deleteMeter(let id):
+            if journal != nil {
+                for m in meters.statistics where id == nil || m.meter.id == id { journal?.append(.meter(m.meter.id, was: m.meter)) }
+            }
             meters.delete(id)
             withdrawEntries(reason: .meterDelete) { actions in
                 actions.contains { if case .meter(let m) = $0 { id == nil || m == id } else { false } }
@@ -164,12 +187,14 @@ public final class FlowTables: @unchecked Sendable {
         let learns = entry.actions.deletingLearns
         for l in learns { learners[Learner(table: l.table, cookie: l.cookie), default: 0] += 1 }
         record.lastUsed = now
+        var isNew = true
         if let existing = t.find(mask: mask, values: record.values, priority: entry.priority) {
             // The idle time goes on (Open vSwitch: "used" is handed over).
             if entry.idleTimeout != 0 {
                 collectStatistics()
                 record.lastUsed = existing.lastUsed
             }
+            isNew = false
             withdraw(existing)
         }
         record.created = now
@@ -195,6 +220,8 @@ public final class FlowTables: @unchecked Sendable {
         dirtyTables.insert(entry.table)
         entryCount += 1
         changes.note(record)
+        journal?.append(.added(entry))
+        onAddition?(entry, isNew)
         if entry.idleTimeout != 0 || entry.hardTimeout != 0 { timers.push(deadline(of: record), record) }
         hasPendingChanges = true
     }
@@ -211,7 +238,11 @@ public final class FlowTables: @unchecked Sendable {
 
     /// Ends an entry's life at the next version.
     private func withdraw(_ record: EntryRecord, reason: FlowRemoval.Reason? = nil) {
-        if let reason, let onRemoval { onRemoval(FlowRemoval(statistics: statistics(record), reason: reason)) }
+        if let reason, let onRemoval {
+            let removal = FlowRemoval(statistics: statistics(record), reason: reason)
+            if journal == nil { onRemoval(removal) } else { heldRemovals.append(removal) }
+        }
+        journal?.append(.withdrawn(statistics(record)))
         record.removedAt = nextVersion
         entryCount -= 1
         limbo.append((nextVersion, .entry(record)))
@@ -282,6 +313,63 @@ public final class FlowTables: @unchecked Sendable {
             fresh.bytes.pointee = bytes
             fresh.created = created
         }
+    }
+
+    // MARK: - Transactions
+
+    /// Applies changes all or none: at the first that is refused, those before it are undone, and nothing becomes visible.
+    ///
+    /// - Returns: the index of the refused change and why; nil when all are applied.
+    public func transact(_ modifications: [FlowModification], now: UInt64) -> (index: Int, error: FlowTableError)? {
+        journal = []
+        defer { heldRemovals = [] }
+        for (i, m) in modifications.enumerated() {
+            do throws(FlowTableError) {
+                try apply(m, now: now)
+            } catch {
+                let undo = journal!
+                journal = nil
+                rollBack(undo, now: now)
+                return (i, error)
+            }
+        }
+        journal = nil
+        if let onRemoval { for removal in heldRemovals { onRemoval(removal) } }
+        return nil
+    }
+
+    private func rollBack(_ undo: [Undo], now: UInt64) {
+        let (told, removed) = (onAddition, onRemoval)
+        (onAddition, onRemoval) = (nil, nil)
+        defer { (onAddition, onRemoval) = (told, removed) }
+        for step in undo.reversed() {
+            switch step {
+            case .added(let entry):
+                if let e = record(of: entry), e.removedAt == .max { withdraw(e) }
+            case .withdrawn(let s):
+                var entry = s.entry
+                entry.flags.remove(.checkOverlap)
+                // It was there before, so it can be again.
+                try? add(entry, now: now)
+                if let e = record(of: entry) {
+                    e.entryFlags = s.entry.flags.rawValue
+                    e.packets.pointee = s.packets
+                    e.bytes.pointee = s.bytes
+                    (e.created, e.modified, e.lastUsed) = (s.created, s.modified, s.lastUsed)
+                }
+            case .group(let id, let was):
+                if groups[id] != nil { groups.delete(id) }
+                if let was { try? groups.add(was, compiler: compiler) }
+            case .meter(let id, let was):
+                if meters.contains(id) { meters.delete(id) }
+                if let was { try? meters.add(was) }
+            }
+        }
+    }
+
+    /// The live entry in the place of another: same table, match and priority.
+    private func record(of entry: FlowEntry) -> EntryRecord? {
+        table(entry.table).find(mask: intern(entry.match), values: entry.match.words.map(\.value), priority: entry.priority)
     }
 
     /// Adds, changes or refreshes an entry made by a `learn` action; returns whether the tables changed.

@@ -26,6 +26,7 @@ final class MeterStore: Sendable {
     }
     private let meters = Mutex<[UInt32: State]>([:])
 
+    subscript(id: UInt32) -> Meter? { meters.withLock { $0[id]?.meter } }
     func contains(_ id: UInt32) -> Bool { meters.withLock { $0[id] != nil } }
 
     func add(_ meter: Meter) throws(FlowTableError) {

@@ -16,25 +16,25 @@ public final class PortRegistry: @unchecked Sendable {
         var attached: Set<UInt32> = []
     }
     private let state = Mutex(State())
-    /// By dense index: whether a tunnel ends there. Written before the port is first published, read by workers without the lock.
-    private let tunnels: UnsafeMutablePointer<Bool>
+    /// By dense index: what `PortFlags` say. Written before they are published, read by workers without the lock.
+    private let flags: UnsafeMutablePointer<PortFlags>
     /// Whether a number that no port was attached under is a counting port.
     public let admitsNamedPorts: Bool
 
     public init(admitsNamedPorts: Bool = true) {
         self.admitsNamedPorts = admitsNamedPorts
-        tunnels = .allocate(capacity: Self.limit)
-        tunnels.initialize(repeating: false, count: Self.limit)
+        flags = .allocate(capacity: Self.limit)
+        flags.initialize(repeating: [], count: Self.limit)
     }
 
-    deinit { tunnels.deallocate() }
+    deinit { flags.deallocate() }
 
     /// Adds a port; attaching twice is harmless. Returns its dense index, or nil when there are `limit` ports already.
     @discardableResult public func attach(_ number: UInt32, isTunnel: Bool = false) -> Int? {
         state.withLock {
             guard let i = Self.index(of: number, &$0) else { return nil }
             $0.attached.insert(number)
-            tunnels[i] = isTunnel
+            if isTunnel { flags[i].insert(.tunnel) } else { flags[i].remove(.tunnel) }
             return i
         }
     }
@@ -45,7 +45,20 @@ public final class PortRegistry: @unchecked Sendable {
     }
 
     /// Whether packets to the port at a dense index leave by a tunnel.
-    @inline(__always) func isTunnel(_ index: Int) -> Bool { tunnels[index] }
+    @inline(__always) func isTunnel(_ index: Int) -> Bool { flags[index].contains(.tunnel) }
+    @inline(__always) func flags(_ index: Int) -> PortFlags { flags[index] }
+
+    /// Restricts a port; the tables must be told (`FlowTables.portsChanged`).
+    public func restrict(_ number: UInt32, to restrictions: PortFlags) {
+        state.withLock {
+            guard let i = $0.indices[number] else { return }
+            flags[i] = flags[i].intersection(.tunnel).union(restrictions.subtracting(.tunnel))
+        }
+    }
+
+    public func restrictions(_ number: UInt32) -> PortFlags {
+        state.withLock { $0.indices[number].map { flags[$0].subtracting(.tunnel) } ?? [] }
+    }
 
     func registerNamedByFlow(_ number: UInt32) {
         guard admitsNamedPorts, number < ReservedPort.max || number == ReservedPort.local else { return }
@@ -76,8 +89,25 @@ public final class PortRegistry: @unchecked Sendable {
     /// Every port, by dense index.
     public var numbers: [UInt32] { state.withLock { $0.numbers } }
     /// The ports that floods reach, ascending.
-    var floodNumbers: [UInt32] { state.withLock { $0.attached.sorted() } }
+    var floodNumbers: [UInt32] {
+        state.withLock { s in s.attached.filter { n in !flags[s.indices[n]!].contains(.noFlood) }.sorted() }
+    }
     /// Whether floods reach the port.
     public func isAttached(_ number: UInt32) -> Bool { state.withLock { $0.attached.contains(number) } }
     var isEmpty: Bool { state.withLock { $0.numbers.isEmpty } }
+}
+
+/// What is special about a port: a tunnel, or what `OFPT_PORT_MOD` forbids it (OpenFlow 1.3.5 §A.2.1).
+public struct PortFlags: OptionSet, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    static let tunnel = PortFlags(rawValue: 1)
+    /// Packets that arrive are dropped.
+    public static let noReceive = PortFlags(rawValue: 2)
+    /// Packets that should leave are dropped.
+    public static let noForward = PortFlags(rawValue: 4)
+    /// Floods leave it out.
+    public static let noFlood = PortFlags(rawValue: 8)
+    /// Its packets do not go to the controllers.
+    public static let noPacketIn = PortFlags(rawValue: 16)
 }

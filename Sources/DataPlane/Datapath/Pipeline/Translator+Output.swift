@@ -55,6 +55,10 @@ extension Translator {
             note(.noSuchPort)
             return
         }
+        if tables.ports.flags(index).contains(.noForward) {
+            note(.portBlocked)
+            return
+        }
         guard outputs < limits.copies else {
             failure = .tooManyCopies
             return
@@ -86,7 +90,7 @@ extension Translator {
     }
 
     /// Ports are never taken away, so an index once known stays right.
-    private func portIndex(_ port: UInt32) -> Int? {
+    func portIndex(_ port: UInt32) -> Int? {
         let known = knownPorts + Int(port) % Self.knownPortCount
         if known.pointee.number == port, port != 0 { return Int(known.pointee.index) }
         guard let index = tables.ports.index(of: port) else { return nil }
@@ -100,6 +104,10 @@ extension Translator {
     ///   - reason: a `PacketIn.Reason`; nil: found out from where the output stands.
     ///   - userdata: `count` words: a byte count and the bytes.
     func toController(maxLength: UInt32, reason: UInt8?, id: UInt16, userdata: UnsafePointer<UInt64>?, count: Int) {
+        if let index = portIndex(arrivalPort), tables.ports.flags(index).contains(.noPacketIn) {
+            note(.portBlocked)
+            return
+        }
         guard outputs < limits.copies else {
             failure = .tooManyCopies
             return

@@ -40,6 +40,8 @@ final class Translator {
     /// Whether the packet came by a tunnel, so that the tunnel words are its own.
     private(set) var wasTunneled = false
 
+    /// The port the packet came by, whatever the tables make of `in_port`.
+    var arrivalPort: UInt32 = 0
     /// TCP flags of the packet as it arrived, which no action writes.
     var arrivalTCPFlags: UInt64 = 0
     /// EtherType of the packet as it arrived, for which `depends` is meant.
@@ -132,7 +134,12 @@ final class Translator {
             for w in FlowKeyLayout.packetWordCount..<FlowKeyLayout.wordCount { key[w] = metadata.words[w] }
         }
         outputContext = nil
-        lookup(table: 0, inPort: inPort)
+        if let index = portIndex(inPort), tables.ports.flags(index).contains(.noReceive) {
+            lastLookupMissed = false
+            note(.portBlocked)
+        } else {
+            lookup(table: 0, inPort: inPort)
+        }
         finish()
     }
 
@@ -216,6 +223,7 @@ final class Translator {
         depends[FlowKeyLayout.transport] = 0xff00_0003
         depends[FlowKeyLayout.inPortFlags] = 0xffff_ffff_0000_0000
         originalEtherType = type
+        arrivalPort = UInt32(truncatingIfNeeded: key[FlowKeyLayout.inPortFlags] >> 32)
         arrivalTCPFlags = key[FlowKeyLayout.inPortFlags] >> 16 & 0xfff
         baseEtherType = type
         baseTags = (key[FlowKeyLayout.ethSrcVLAN] & 0xffff, key[FlowKeyLayout.inPortFlags] & 0xffff, key[FlowKeyLayout.arpSHA] & 3)
