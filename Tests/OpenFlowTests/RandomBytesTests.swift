@@ -1,4 +1,5 @@
 import Flow
+import Foundation
 import Testing
 
 @testable import OpenFlow
@@ -75,5 +76,22 @@ import Testing
             #expect(back != nil, "\(m) is written as \(first), which is refused")
         }
         #expect(read > 1000)
+    }
+
+    @Test func inputsThatOnceStoppedTheFuzzerAreReadAndWritten() throws {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Fuzz/Regressions/openflow")
+        let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+        #expect(!files.isEmpty)
+        for file in files {
+            var bytes = try [UInt8](Data(contentsOf: file))
+            let version = OpenFlowVersion.allCases[Int(bytes[0]) % 3]
+            bytes[0] = version.rawValue
+            setLength(&bytes)
+            var decoder = MessageDecoder(version)
+            let m = try decoder.decode(bytes)
+            let again = try decoder.decode(try MessageEncoder(version).encode(m))
+            #expect(again == m, "\(file.lastPathComponent)")
+        }
     }
 }
