@@ -14,6 +14,7 @@ let targets = [
     fuzz("FuzzFlow", uses: "Flow"),
     fuzz("FuzzCapture", uses: "Ports"),
     fuzz("FuzzDatapath", uses: "Datapath", "Flow"),
+    fuzz("FuzzOpenflow", uses: "OpenFlow", "Flow"),
 ]
 
 // A package of its own, so that the ordinary build never compiles the fuzz targets. `tools/fuzz` builds and runs them.

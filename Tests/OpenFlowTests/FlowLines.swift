@@ -1,7 +1,8 @@
 /// Flow lines whose match and actions the codec must carry, each in every version.
 enum FlowLines {
     static let matches: [String] = [
-        "", "ip", "tcp", "udp", "sctp", "icmp", "arp", "rarp", "ipv6", "tcp6", "udp6", "sctp6", "icmp6", "mpls", "mplsm", "in_port=1", "in_port=LOCAL",
+        "", "ip", "tcp", "udp", "sctp", "icmp", "arp", "rarp", "ipv6", "tcp6", "udp6", "sctp6", "icmp6", "mpls", "mplsm", "in_port=1",
+        "in_port=LOCAL",
         "in_port=65279", "dl_src=00:11:22:33:44:55", "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00", "dl_src=00:11:22:33:44:55/ff:ff:ff:00:00:00",
         "dl_type=0x1234", "vlan_tci=0x1123", "vlan_tci=0x1000/0x1000", "dl_vlan=5", "dl_vlan=0", "dl_vlan=5,dl_vlan_pcp=3", "dl_vlan_pcp=3",
         "vlan_vid=0x1000/0x1000", "vlan_tci=0x1005/0x1fff", "mpls,mpls_label=5", "mpls,mpls_tc=3", "mpls,mpls_bos=1", "mpls,mpls_ttl=9",
@@ -11,7 +12,8 @@ enum FlowLines {
         "ip,ip_frag=no", "ip,ip_frag=yes", "ip,nw_frag=first", "ip,ip_frag=later", "ip,ip_frag=not_later", "arp,arp_op=1", "arp,arp_spa=1.2.3.4",
         "arp,arp_tpa=1.2.3.0/24", "arp,arp_sha=00:11:22:33:44:55", "arp,arp_tha=00:11:22:33:44:55/ff:00:00:00:00:00", "rarp,arp_op=3",
         "tcp,tp_src=80", "tcp,tcp_dst=80", "tcp,tp_src=0x1000/0xf000", "udp,udp_src=53", "udp,tp_dst=53", "sctp,sctp_dst=5", "tcp6,tcp_src=1",
-        "udp6,udp_dst=1/1", "tcp,tcp_flags=+syn-ack", "tcp,tcp_flags=syn|ack", "tcp6,tcp_flags=-rst", "icmp,icmp_type=8", "icmp,icmp_type=8,icmp_code=0",
+        "udp6,udp_dst=1/1", "tcp,tcp_flags=+syn-ack", "tcp,tcp_flags=syn|ack", "tcp6,tcp_flags=-rst", "icmp,icmp_type=8",
+        "icmp,icmp_type=8,icmp_code=0",
         "icmp6,icmpv6_type=128", "icmp6,icmp_type=135,icmp_code=0,nd_target=fe80::1", "icmp6,icmpv6_type=135,icmpv6_code=0,nd_sll=00:11:22:33:44:55",
         "icmp6,icmpv6_type=136,icmpv6_code=0,nd_tll=00:11:22:33:44:55", "icmp6,icmpv6_type=136,icmpv6_code=0,nd_target=fe80::/16", "tun_id=5",
         "tun_id=0x10/0xf0", "tun_src=1.2.3.4", "tun_dst=1.0.0.0/8", "tun_ipv6_src=::1", "tun_ipv6_dst=fe80::/10", "tun_flags=+oam", "tun_flags=-oam",
@@ -34,7 +36,8 @@ enum FlowLines {
         "load:0xf->NXM_NX_REG3[4..7]", "load:1->NXM_NX_REG0[31]", "load:0xffffffffffffffff->NXM_NX_TUN_ID[]", "load:5->OXM_OF_METADATA[]",
         "load:0x1234567890->NXM_NX_XXREG0[0..63]", "load:5->NXM_NX_PKT_MARK[]", "load:0x3->NXM_OF_IN_PORT[]", "load:5->OXM_OF_PKT_REG0[8..15]",
         "set_field:5->reg0", "set_field:5/0xf->reg0", "set_field:0x1234->metadata", "set_field:00:11:22:33:44:55->eth_src",
-        "set_field:00:11:22:33:44:55/ff:ff:00:00:00:00->eth_dst", "set_field:0x10->tun_id", "set_field:1.2.3.4->tun_src", "set_field:::1->tun_ipv6_dst",
+        "set_field:00:11:22:33:44:55/ff:ff:00:00:00:00->eth_dst", "set_field:0x10->tun_id", "set_field:1.2.3.4->tun_src",
+        "set_field:::1->tun_ipv6_dst",
         "set_field:0x12345678901234567890->xxreg1", "move:NXM_NX_REG0[]->NXM_NX_REG1[]", "move:NXM_OF_IN_PORT[]->NXM_NX_REG2[0..15]",
         "move:NXM_NX_XXREG0[0..63]->OXM_OF_METADATA[]", "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]", "push:NXM_NX_REG0[]", "pop:NXM_NX_REG1[0..15]",
         "push:OXM_OF_METADATA[]", "mod_dl_src:00:11:22:33:44:55", "mod_dl_dst:00:11:22:33:44:55", "push_vlan:0x8100", "push_vlan:0x88a8",

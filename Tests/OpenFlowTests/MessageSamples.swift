@@ -63,10 +63,13 @@ enum MessageSamples {
             .roleRequest(RoleMessage(.master, generation: 5)), .roleReply(RoleMessage(.equal)),
             .roleStatus(RoleStatus(role: .slave, reason: .masterRequest, generation: 6)),
             .setAsync(AsyncConfig(slave: [.packetIn: 1, .portStatus: 2, .flowRemoved: 3], master: [.packetIn: 4, .portStatus: 5, .flowRemoved: 6])),
-            .getAsyncReply(AsyncConfig(slave: [.packetIn: 0, .portStatus: 7, .flowRemoved: 0], master: [.packetIn: 7, .portStatus: 7, .flowRemoved: 15])),
+            .getAsyncReply(
+                AsyncConfig(slave: [.packetIn: 0, .portStatus: 7, .flowRemoved: 0], master: [.packetIn: 7, .portStatus: 7, .flowRemoved: 15])),
             .bundleControl(BundleControl(bundle: 5, .openRequest, flags: [.atomic, .ordered])),
             .bundleControl(BundleControl(bundle: 5, .commitReply)),
-            .bundleAdd(BundleAdd(bundle: 5, flags: [.atomic], message: try! MessageEncoder(v).encode(.flowMod(FlowMod(.add, entry("actions=1"))), xid: 0x2a))),
+            .bundleAdd(
+                BundleAdd(bundle: 5, flags: [.atomic], message: try! MessageEncoder(v).encode(.flowMod(FlowMod(.add, entry("actions=1"))), xid: 0x2a))
+            ),
             .flowRemoved(
                 FlowRemoved(
                     reason: .idleTimeout, table: 1, priority: 5, cookie: 6, idleTimeout: 7, hardTimeout: 8, match: match("tcp,tp_dst=80"),
@@ -127,7 +130,8 @@ enum MessageSamples {
         var list: [MultipartRequest.Body] = [
             .desc, .flow(selection), .flow(FlowSelection()), .aggregate(FlowSelection()), .table, .port(ReservedPort.any), .port(4),
             .queue(port: ReservedPort.any, queue: OpenFlowNumber.allQueues), .group(OpenFlowNumber.allGroups), .group(5),
-            .groupDesc(OpenFlowNumber.allGroups), .groupFeatures, .meter(OpenFlowNumber.allMeters), .meterConfig(3), .meterFeatures, .tableFeatures([]),
+            .groupDesc(OpenFlowNumber.allGroups), .groupFeatures, .meter(OpenFlowNumber.allMeters), .meterConfig(3), .meterFeatures,
+            .tableFeatures([]),
             .tableFeatures([features]), .portDesc(ReservedPort.any),
             .flowMonitor([FlowMonitorRequest(id: 5, flags: [.initial, .add, .removed, .modify, .instructions], match: match("tcp"))]),
             .experimenter(UnknownExperimenter(experimenter: 0x1234, type: 1, data: [1, 2])),
@@ -144,7 +148,8 @@ enum MessageSamples {
             .init(TableFeatures.PropertyKind.writeActions, [0, 21, 22, 25]), .init(TableFeatures.PropertyKind.applyActions, [0, 21, 22, 25]),
             .init(TableFeatures.PropertyKind.match, fields: [.inPort, .ethSrc, .ipv4Src], hasMask: true),
             .init(TableFeatures.PropertyKind.wildcards, fields: [.inPort, .ethSrc, .ipv4Src]),
-            .init(TableFeatures.PropertyKind.writeSetField, fields: [.ethSrc]), .init(TableFeatures.PropertyKind.applySetField, fields: [.ethSrc, .ethDst]),
+            .init(TableFeatures.PropertyKind.writeSetField, fields: [.ethSrc]),
+            .init(TableFeatures.PropertyKind.applySetField, fields: [.ethSrc, .ethDst]),
         ])
 
     static func replies(_ v: OpenFlowVersion) -> [MultipartReply.Body] {
@@ -157,7 +162,8 @@ enum MessageSamples {
         var list: [MultipartReply.Body] = [
             .desc(SwitchDescription(manufacturer: "Weft", hardware: "x86", software: "1", serialNumber: "None", datapath: "br0")),
             .flow([
-                FlowStatistics(entry("table=1,priority=5,cookie=0x9,idle_timeout=7,send_flow_rem,tcp,tp_dst=80,actions=output:1,goto_table:5"), counters),
+                FlowStatistics(
+                    entry("table=1,priority=5,cookie=0x9,idle_timeout=7,send_flow_rem,tcp,tp_dst=80,actions=output:1,goto_table:5"), counters),
                 FlowStatistics(entry("actions=drop"), counters),
             ]), .flow([]), .aggregate(FlowCounters(packets: 1, bytes: 2, flows: 3)),
             .table([TableStatistics(table: 0, active: 1, lookups: 2, matches: 3), TableStatistics(table: 1, active: 0, lookups: 2, matches: 0)]),
@@ -168,7 +174,9 @@ enum MessageSamples {
                 group("group_id=3,type=ff,bucket=watch_port:1,actions=output:1"),
             ]), .groupFeatures(GroupFeatures(types: 15, capabilities: 7, maximumGroups: [1, 2, 3, 4], actions: [5, 6, 7, 8])),
             .meter([MeterStatistics(meter: 1, flows: 2, packets: 3, bytes: 4, seconds: 5, bands: buckets)]),
-            .meterConfig([Meter(id: 3, unit: .kbps, hasBurst: true, bands: [.drop(rate: 10, burst: 20), .dscpRemark(rate: 5, burst: 6, precedence: 1)])]),
+            .meterConfig([
+                Meter(id: 3, unit: .kbps, hasBurst: true, bands: [.drop(rate: 10, burst: 20), .dscpRemark(rate: 5, burst: 6, precedence: 1)])
+            ]),
             .meterFeatures(MeterFeatures(maximumMeters: 100, bandTypes: 6, capabilities: 15, maximumBands: 8)), .tableFeatures([features]),
             .portDesc([port, port]),
             .flowMonitor([

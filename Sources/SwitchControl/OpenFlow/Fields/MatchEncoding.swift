@@ -85,9 +85,9 @@ extension WireWriter {
     /// Every field that a match writes, prerequisites first.
     private static let order: [FieldCode] = {
         var fields: [Field] = [
-            .inPort, .metadata, .ethDst, .ethSrc, .ethType, .vlanVID, .vlanPCP, .mplsLabel, .mplsTC, .mplsBOS, .mplsTTL, .ipDSCP, .ipECN, .ipTTL,
-            .ipFrag, .arpOp, .ipProto, .ipv4Src, .ipv4Dst, .arpSPA, .arpTPA, .arpSHA, .arpTHA, .ipv6Src, .ipv6Dst, .ipv6Label, .tcpSrc, .tcpDst,
-            .tcpFlags, .udpSrc, .udpDst, .sctpSrc, .sctpDst, .icmpType, .icmpCode, .icmpv6Type, .icmpv6Code, .ndTarget, .ndSLL, .ndTLL,
+            .inPort, .metadata, .ethDst, .ethSrc, .ethType, .vlanVID, .vlanPCP, .mplsLabel, .mplsTC, .mplsBOS, .mplsTTL, .ipv4Src, .ipv4Dst,
+            .ipv6Src, .ipv6Dst, .ipv6Label, .ipFrag, .ipDSCP, .ipECN, .ipTTL, .ipProto, .arpOp, .arpSPA, .arpTPA, .arpSHA, .arpTHA, .tcpSrc,
+            .tcpDst, .tcpFlags, .udpSrc, .udpDst, .sctpSrc, .sctpDst, .icmpType, .icmpCode, .icmpv6Type, .icmpv6Code, .ndTarget, .ndSLL, .ndTLL,
             .ndReserved, .ndOptionsType, .tunnelID, .tunnelSrc, .tunnelDst, .tunnelIPv6Src, .tunnelIPv6Dst, .tunnelFlags, .tunnelGBPID,
             .tunnelGBPFlags,
         ]

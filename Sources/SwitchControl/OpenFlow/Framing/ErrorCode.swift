@@ -32,9 +32,9 @@ public struct ErrorCode: Hashable, Sendable {
         case (3, 9): return .onf(2600)
         case (5, 9): return .onf(2360)
         case (14, 0...2): return ErrorCode(13, code + 2)
-        case (14, _): return .onf(4440 + code)
-        case (15, _): return .onf(2370 + code)
-        case (17, _): return .onf(2300 + code)
+        case (14, 3...8): return .onf(4440 + code)
+        case (15, 0...2): return .onf(2370 + code)
+        case (17, 0...15): return .onf(2300 + code)
         default: return self
         }
     }

@@ -89,7 +89,8 @@ extension WireWriter {
                 let first = count
                 actions(b.actions)
                 set16(count - first, at: start + 2)
-                if g.kind == .select {
+                // A bucket to insert has a weight whose group's type the message need not say.
+                if g.kind == .select || b.weight != 0 {
                     property(0) {
                         $0.u16(b.weight)
                         $0.u16(0)

@@ -60,7 +60,7 @@ public struct ErrorMessage: Hashable, Sendable {
         let wire = code.wire(in: w.version)
         w.u16(wire.type)
         w.u16(wire.code)
-        if wire.experimenter != 0 { w.u32(wire.experimenter) }
+        if wire.type == 0xffff { w.u32(wire.experimenter) }
         w.put(data)
     }
 }
