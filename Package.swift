@@ -20,13 +20,15 @@ let package = Package(
         // Shims: one kernel facility or library per header, no logic.
         .target(name: "CLinux", path: "CShims/CLinux"),
         .systemLibrary(name: "CPcap", path: "CShims/CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+        .systemLibrary(
+            name: "CNetlink", path: "CShims/CNetlink", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),
 
         // Core: values shared by all planes.
         .target(name: "Wire", path: "Sources/Core/Wire", swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
         .target(name: "Flow", dependencies: ["Wire"], path: "Sources/Core/Flow"),
 
         // Data plane.
-        .target(name: "Ports", dependencies: ["Wire", "Flow", "CLinux", "CPcap"], path: "Sources/DataPlane/Ports"),
+        .target(name: "Ports", dependencies: ["Wire", "Flow", "CLinux", "CPcap", "CNetlink"], path: "Sources/DataPlane/Ports"),
         .target(
             name: "Datapath", dependencies: ["Wire", "Flow", "Ports", "CLinux"], path: "Sources/DataPlane/Datapath",
             // The packet path's objects are used by one thread each; checking that at run time costs a tenth of a miss.
@@ -43,7 +45,7 @@ let package = Package(
 
         .testTarget(name: "WireTests", dependencies: ["Wire"], path: "Tests/WireTests"),
         .testTarget(name: "FlowTests", dependencies: ["Flow", "Wire"], path: "Tests/FlowTests"),
-        .testTarget(name: "PortsTests", dependencies: ["Ports", "Flow", "Wire"], path: "Tests/PortsTests"),
+        .testTarget(name: "PortsTests", dependencies: ["Ports", "Flow", "Wire", "CLinux"], path: "Tests/PortsTests"),
         .testTarget(
             name: "DatapathTests", dependencies: ["Datapath", "Ports", "Flow", "Wire", "CLinux", "ReferenceSwitch"],
             path: "Tests/DatapathTests"),
