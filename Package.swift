@@ -21,6 +21,8 @@ let package = Package(
         // Shims: one kernel facility or library per header, no logic.
         .target(name: "CLinux", path: "CShims/CLinux"),
         .systemLibrary(name: "CPcap", path: "CShims/CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+        .systemLibrary(
+            name: "CNetlink", path: "CShims/CNetlink", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),
 
         // Core: values shared by all planes.
         .target(name: "Wire", path: "Sources/Core/Wire", swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
@@ -32,7 +34,7 @@ let package = Package(
             swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
 
         // Data plane.
-        .target(name: "Ports", dependencies: ["Wire", "Flow", "CLinux", "CPcap"], path: "Sources/DataPlane/Ports"),
+        .target(name: "Ports", dependencies: ["Wire", "Flow", "CLinux", "CPcap", "CNetlink"], path: "Sources/DataPlane/Ports"),
         .target(
             name: "Datapath", dependencies: ["Wire", "Flow", "Ports", "CLinux"], path: "Sources/DataPlane/Datapath",
             // The packet path's objects are used by one thread each; checking that at run time costs a tenth of a miss.
@@ -54,7 +56,7 @@ let package = Package(
         .testTarget(name: "WireTests", dependencies: ["Wire"], path: "Tests/WireTests"),
         .testTarget(name: "FlowTests", dependencies: ["Flow", "Wire"], path: "Tests/FlowTests"),
         .testTarget(name: "OpenFlowTests", dependencies: ["OpenFlow", "Flow", "Wire"], path: "Tests/OpenFlowTests"),
-        .testTarget(name: "PortsTests", dependencies: ["Ports", "Flow", "Wire"], path: "Tests/PortsTests"),
+        .testTarget(name: "PortsTests", dependencies: ["Ports", "Flow", "Wire", "CLinux"], path: "Tests/PortsTests"),
         .testTarget(
             name: "DatapathTests", dependencies: ["Datapath", "Ports", "Flow", "Wire", "CLinux", "ReferenceSwitch"],
             path: "Tests/DatapathTests"),

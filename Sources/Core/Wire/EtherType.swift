@@ -10,6 +10,8 @@ public enum EtherType {
     /// The outer tag of IEEE 802.1ad.
     public static let serviceVLAN: UInt16 = 0x88a8
     public static let lldp: UInt16 = 0x88cc
+    /// A whole Ethernet frame, as tunnels carry it (RFC 1701, RFC 8926 §3.4).
+    public static let transparentEthernet: UInt16 = 0x6558
     /// Smaller values are the length of an IEEE 802.3 frame, not a type (IEEE 802.3 §3.2.6).
     public static let minimum: UInt16 = 0x0600
 
@@ -30,6 +32,7 @@ public enum EtherType {
         case mpls: "MPLS"
         case mplsMulticast: "MPLS multicast"
         case lldp: "LLDP"
+        case transparentEthernet: "Ethernet"
         default: nil
         }
     }

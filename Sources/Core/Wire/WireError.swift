@@ -10,6 +10,8 @@ public enum WireError: Error, Equatable, Sendable {
     case badHeaderLength(WireProtocol, Int)
     /// The length field of the whole datagram, chunk or option is smaller than its header.
     case badLength(WireProtocol, Int)
+    /// Bits are set that tell a receiver to discard the packet.
+    case reservedBits(WireProtocol, UInt16)
 
     /// The error as a phrase: `truncated: 20 bytes needed, 12 available`.
     public var phrase: String {
@@ -18,6 +20,7 @@ public enum WireError: Error, Equatable, Sendable {
         case .badVersion(_, let version): "bad version \(version)"
         case .badHeaderLength(_, let size): "bad header length \(size)"
         case .badLength(_, let size): "bad length \(size)"
+        case .reservedBits(_, let bits): "forbidden bits 0x\(String(bits, radix: 16)) are set"
         }
     }
 }
@@ -34,4 +37,5 @@ public enum WireProtocol: String, CaseIterable, Codable, Sendable {
     case icmpv4, icmpv6
     case neighborDiscovery = "nd"
     case tcp, udp, sctp
+    case vxlan, geneve, gre
 }

@@ -19,6 +19,9 @@ extension Dissector {
         case IPProtocol.ipv6 where !context.isFragment:
             say(between)
             ipv6(frame, range)
+        case IPProtocol.gre where !context.isFragment:
+            say(between)
+            gre(frame, range)
         case IPProtocol.noNextHeader:
             say(between + "no next header")
             data(frame, range)
@@ -116,7 +119,10 @@ extension Dissector {
         say("\(context.name) \(context.source).\(view.sourcePort) > \(context.destination).\(view.destinationPort): ")
         say(view.length < UDP.headerSize ? "UDP, bad length \(view.length)" : "UDP, length \(view.length - UDP.headerSize)")
         say(badChecksum(layer))
-        data(frame, (range.lowerBound + UDP.headerSize)..<end)
+        let payload = (range.lowerBound + UDP.headerSize)..<end
+        if !(view.length >= UDP.headerSize && !isTooLong && !context.isFragment && tunnel(frame, payload, port: view.destinationPort)) {
+            data(frame, payload)
+        }
         if !isQuoting { data(frame, end..<range.upperBound, name: "padding") }
     }
 

@@ -75,10 +75,12 @@ struct Dissector {
 
     // MARK: Link layer
 
-    mutating func ethernet(_ frame: RawSpan) {
-        let range = 0..<frame.byteCount
+    mutating func ethernet(_ frame: RawSpan) { ethernet(frame, 0..<frame.byteCount) }
+
+    /// A frame at `range`: the captured one, or one that a tunnel carries.
+    mutating func ethernet(_ frame: RawSpan, _ range: Range<Int>) {
         let view: Ethernet.View
-        do { view = try Ethernet.View(frame) } catch { return failed(.ethernet, "Ethernet", error, frame, range) }
+        do { view = try Ethernet.View(frame.extracting(range)) } catch { return failed(.ethernet, "Ethernet", error, frame, range) }
         var layer = layer(.ethernet, "Ethernet", at: range, size: Ethernet.headerSize)
         layer.add("destination", view.destination.description, at: Ethernet.Offset.destination, size: 6)
         layer.add("source", view.source.description, at: Ethernet.Offset.source, size: 6)
@@ -91,15 +93,15 @@ struct Dissector {
         layers.append(layer)
         if isLength {
             // An IEEE 802.3 frame: the length says where padding begins. 1501…1535 are undefined.
-            let end = min(frame.byteCount, Ethernet.headerSize + Int(type))
-            if Ethernet.headerSize + Int(type) > frame.byteCount {
+            let end = min(range.upperBound, range.lowerBound + Ethernet.headerSize + Int(type))
+            if Ethernet.headerSize + Int(type) > range.count {
                 layers[layers.count - 1].problems.append("length \(type) exceeds the frame: \(missingReason)")
             }
             say("802.3 \(view.source) > \(view.destination), length \(type)")
-            data(frame, Ethernet.headerSize..<end)
-            return data(frame, end..<frame.byteCount, name: "padding")
+            data(frame, (range.lowerBound + Ethernet.headerSize)..<end)
+            return data(frame, end..<range.upperBound, name: "padding")
         }
-        payload(frame, Ethernet.headerSize..<frame.byteCount, type: type)
+        payload(frame, (range.lowerBound + Ethernet.headerSize)..<range.upperBound, type: type)
     }
 
     /// The step for an EtherType.
