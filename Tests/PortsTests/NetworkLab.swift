@@ -78,13 +78,26 @@ final class NetworkLab {
         return output
     }
 
+    /// Refreshes ports whenever the kernel tells of a change, until `condition` holds; false after five seconds. A change of carrier is told up to a
+    /// second late.
+    static func refresh(_ ports: [any LivePort], _ monitor: LinkMonitor, until condition: () -> Bool) -> Bool {
+        let end = Date(timeIntervalSinceNow: 5)
+        while true {
+            for port in ports { _ = port.refresh() }
+            if condition() { return true }
+            if Date() > end { return false }
+            var descriptor = pollfd(fd: monitor.descriptor, events: Int16(POLLIN), revents: 0)
+            poll(&descriptor, 1, 100)
+        }
+    }
+
     /// Two workload namespaces and one for the switch between them, joined by veths `a` and `b`; the workloads have 10.9.0.1/24 and .2, fd09::1/64 and
     /// fd09::2.
     func twoWorkloads(mtu: Int = 1500) throws -> (left: String, middle: String, right: String) {
         let (left, middle, right) = (try namespace(), try namespace(), try namespace())
         for (space, device, number) in [(left, "a", 1), (right, "b", 2)] {
-            try ip(middle, "link add \(device) mtu \(mtu) type veth peer name eth0 mtu \(mtu) netns \(space)")
-            try ip(middle, "link set \(device) up")
+            try ip(middle, "link add name \(device) mtu \(mtu) type veth peer name eth0 mtu \(mtu) netns \(space)")
+            try ip(middle, "link set dev \(device) up")
             try ip(space, "link set eth0 address 02:00:00:00:00:0\(number) up")
             try ip(space, "addr add 10.9.0.\(number)/24 dev eth0")
             try ip(space, "addr add fd09::\(number)/64 dev eth0 nodad")

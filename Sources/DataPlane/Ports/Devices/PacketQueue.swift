@@ -65,7 +65,8 @@ final class PacketQueue: FrameQueue {
         if n <= 0 {
             switch Int32(-n) {
             case 0, EAGAIN: return (0, true)
-            case EINTR: return (0, false)
+            // ENETDOWN is told once, before what had arrived until then.
+            case EINTR, ENETDOWN: return (0, false)
             // A frame whose state a virtio header cannot tell (SCTP segments); it is lost, and others may wait.
             case EINVAL:
                 state.count(state.malformed)

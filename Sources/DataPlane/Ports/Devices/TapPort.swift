@@ -39,7 +39,7 @@ public final class TapPort: LivePort, ReceiveErrorCounting {
     public let number: UInt32
     public let kind = PortKind.tap
     private let configuration: Configuration
-    private let monitor: LinkMonitor
+    let monitor: LinkMonitor
     private let state = DeviceState()
     private let device = Mutex(Device())
 

@@ -34,7 +34,8 @@ extension LinkMonitor {
     /// module than cls_bpf nor a capability beyond CAP_NET_ADMIN. A filter of ours that was left behind is taken over.
     /// - Returns: 0, or an errno value.
     func installIngressGuard(index: Int32) -> Int32 {
-        var qdisc = NetlinkMessage(Int(RTM_NEWQDISC), flags: NLM_F_CREATE | NLM_F_EXCL, body: tcmsg(index: index, parent: 0xffff_fff1, handle: 0xffff_0000))
+        var qdisc = NetlinkMessage(
+            Int(RTM_NEWQDISC), flags: NLM_F_CREATE | NLM_F_EXCL, body: tcmsg(index: index, parent: 0xffff_fff1, handle: 0xffff_0000))
         qdisc.attribute(TCA_KIND, "clsact")
         let code = request(qdisc)
         if code != 0, code != EEXIST { return code }
