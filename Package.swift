@@ -16,6 +16,8 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // Shims: one kernel facility or library per header, no logic.
@@ -42,14 +44,18 @@ let package = Package(
 
         // The switch's control side.
         .target(
-            name: "SwitchAgent", dependencies: ["Wire", "Flow", "Ports", "Datapath", "CLinux"], path: "Sources/SwitchControl/SwitchAgent"),
+            name: "SwitchAgent",
+            dependencies: [
+                "Wire", "Flow", "Ports", "Datapath", "CLinux", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+            ],
+            path: "Sources/SwitchControl/SwitchAgent"),
 
         // The command-line program.
         .executableTarget(
             name: "weft",
             dependencies: [
                 "Wire", "Flow", "Ports", "Datapath", "SwitchAgent", "CLinux",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log"),
             ],
             path: "Sources/Weft"),
 

@@ -3,6 +3,9 @@ import ArgumentParser
 @main
 struct Weft: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "weft", abstract: "Virtual networks for Linux hosts: replay, trace and measure flow tables.",
-        subcommands: [ReplayCommand.self, TraceCommand.self, FlowsCommand.self, BenchCommand.self])
+        commandName: "weft", abstract: "Virtual networks for Linux hosts: run a switch, replay, trace and measure flow tables.",
+        subcommands: [
+            SwitchCommand.self, PortCommand.self, FlowCommand.self, StatsCommand.self, CaptureCommand.self, TraceCommand.self, ReplayCommand.self,
+            FlowsCommand.self, BenchCommand.self,
+        ])
 }

@@ -35,24 +35,31 @@ public struct SwitchReport: Sendable, Codable {
 }
 
 extension VirtualSwitch {
-    /// Every port with its counters, by number.
-    public func ports() -> [PortReport] { onControl { attached.values.sorted { $0.number < $1.number }.map(report) } }
+    /// Every port with its counters, by number. Each worker is asked once.
+    public func ports() -> [PortReport] { onControl { reports(Array(attached.values)) } }
 
-    func report(_ port: any LivePort) -> PortReport {
-        var counters = PortCounters()
-        if let index = tables.ports.attachedIndex(of: port.number) {
-            for thread in threads {
-                let c = reach(thread) { thread.worker.portCounters(at: index) }
-                counters.rxPackets += c.rxPackets
-                counters.rxBytes += c.rxBytes
-                counters.txPackets += c.txPackets
-                counters.txBytes += c.txBytes
+    func report(_ port: any LivePort) -> PortReport { reports([port])[0] }
+
+    private func reports(_ ports: [any LivePort]) -> [PortReport] {
+        let ports = ports.sorted { $0.number < $1.number }
+        let indices = ports.map { tables.ports.attachedIndex(of: $0.number) }
+        var counters = [PortCounters](repeating: PortCounters(), count: ports.count)
+        for thread in threads {
+            let counted = reach(thread) { indices.map { $0.map { thread.worker.portCounters(at: $0) } } }
+            for (i, c) in counted.enumerated() {
+                guard let c else { continue }
+                counters[i].rxPackets += c.rxPackets
+                counters[i].rxBytes += c.rxBytes
+                counters[i].txPackets += c.txPackets
+                counters[i].txBytes += c.txBytes
             }
         }
-        let address = port.address.map { bytes in bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":") }
-        return PortReport(
-            number: port.number, name: port.name, kind: port.kind, summary: port.summary, address: address, status: port.status,
-            rxPackets: counters.rxPackets, rxBytes: counters.rxBytes, txPackets: counters.txPackets, txBytes: counters.txBytes)
+        return zip(ports, counters).map { port, c in
+            let address = port.address.map { bytes in bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":") }
+            return PortReport(
+                number: port.number, name: port.name, kind: port.kind, summary: port.summary, address: address, status: port.status,
+                rxPackets: c.rxPackets, rxBytes: c.rxBytes, txPackets: c.txPackets, txBytes: c.txBytes)
+        }
     }
 
     /// All counters at one moment of each worker.
@@ -76,7 +83,7 @@ extension VirtualSwitch {
                 r.workers.append(statistics)
             }
             r.entryCount = tables.withOwnership { tables.entryCount }
-            r.ports = attached.values.sorted { $0.number < $1.number }.map(report)
+            r.ports = reports(Array(attached.values))
             return r
         }
     }

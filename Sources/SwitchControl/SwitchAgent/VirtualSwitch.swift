@@ -127,6 +127,10 @@ public final class VirtualSwitch: @unchecked Sendable {
 
     public func port(named name: String) -> (any LivePort)? { onControl { attached.values.first { $0.name == name } } }
 
+    public func hasPort(_ number: UInt32) -> Bool { onControl { attached[number] != nil } }
+    public func portName(_ number: UInt32) -> String? { onControl { attached[number]?.name } }
+    public var portCount: Int { onControl { attached.count } }
+
     /// The lowest port number that is free.
     public var freePortNumber: UInt32 { onControl { (1...).first { attached[$0] == nil }! } }
 
@@ -180,20 +184,44 @@ public final class VirtualSwitch: @unchecked Sendable {
 
     /// Applies changes to flow tables, groups and meters as one; on an error nothing after the failing one is applied.
     public func apply(_ modifications: [FlowModification]) throws(FlowTableError) {
-        let result: Result<Void, FlowTableError> = onControl {
+        if let (_, error) = applyAll(modifications) { throw error }
+    }
+
+    /// As `apply`; tells which change was refused.
+    public func applyAll(_ modifications: [FlowModification]) -> (index: Int, error: FlowTableError)? {
+        onControl {
             collectCounters()
             return tables.withOwnership {
                 defer { tables.publish() }
                 let now = weft_monotonic_ns()
-                do throws(FlowTableError) {
-                    for m in modifications { try tables.apply(m, now: now) }
-                    return .success(())
-                } catch {
-                    return .failure(error)
+                for (i, m) in modifications.enumerated() {
+                    do throws(FlowTableError) {
+                        try tables.apply(m, now: now)
+                    } catch {
+                        return (i, error)
+                    }
                 }
+                return nil
             }
         }
-        try result.get()
+    }
+
+    // MARK: - Looking at packets
+
+    /// Has every worker copy packets to a mirror.
+    public func addMirror(_ mirror: FrameMirror) { onControl { for thread in threads { reach(thread) { thread.worker.addMirror(mirror) } } } }
+    public func removeMirror(_ mirror: FrameMirror) { onControl { for thread in threads { reach(thread) { thread.worker.removeMirror(mirror) } } } }
+
+    /// Follows one packet through the tables as they are, without a trace of it in them.
+    ///
+    /// - Parameter inPort: a port of the switch, or a reserved one.
+    public func trace(_ frame: [UInt8], inPort: UInt32, metadata: FlowKey?, refusalLimit: Int) -> PacketTrace {
+        onControl {
+            tables.withOwnership {
+                PacketTracer(tables: tables, isLive: true).trace(
+                    frame, inPort: inPort, metadata: metadata, time: weft_monotonic_ns(), refusalLimit: refusalLimit)
+            }
+        }
     }
 
     /// Every entry with its counters, up to date.

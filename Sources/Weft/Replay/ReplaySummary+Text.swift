@@ -22,7 +22,7 @@ extension ReplaySummary {
         for (reason, n) in drops.sorted(by: { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }) {
             rows.append(["dropped: \(reason.name)", Self.count(n), reason.explanation])
         }
-        out += Self.aligned(rows, numeric: [1])
+        out += TextColumns.aligned(rows, numeric: [1])
         out.append(
             "  received \(Self.count(packets)) + copied \(Self.count(copied)) = ended \(Self.count(ended))"
                 + (isBalanced ? "" : "   DOES NOT BALANCE: this is an error in Weft, please report it"))
@@ -36,14 +36,14 @@ extension ReplaySummary {
                     files[number].map { "→ \($0)" } ?? "",
                 ])
         }
-        out += Self.aligned(rows, numeric: [1, 2, 3, 4])
+        out += TextColumns.aligned(rows, numeric: [1, 2, 3, 4])
         out.append("")
         out.append("Tables")
         rows = [["table", "entries", "lookups", "matched", "missed"]]
         for (id, t) in tables.sorted(by: { $0.key < $1.key }) {
             rows.append([String(id), Self.count(UInt64(t.entries)), Self.count(t.lookups), Self.count(t.matched), Self.count(t.lookups - t.matched)])
         }
-        out += Self.aligned(rows, numeric: [0, 1, 2, 3, 4])
+        out += TextColumns.aligned(rows, numeric: [0, 1, 2, 3, 4])
         out.append("")
         if cache.enabled {
             out.append(
@@ -62,21 +62,6 @@ extension ReplaySummary {
         }
         for w in warnings { out.append("Warning: \(w)") }
         return out.joined(separator: "\n")
-    }
-
-    /// Rows as columns, two spaces in; numeric columns are flush right.
-    private static func aligned(_ rows: [[String]], numeric: Set<Int>) -> [String] {
-        let columns = rows.map(\.count).max() ?? 0
-        let widths = (0..<columns).map { c in rows.map { c < $0.count ? $0[c].count : 0 }.max() ?? 0 }
-        return rows.map { row in
-            var line = "  "
-            for (c, cell) in row.enumerated() {
-                let pad = String(repeating: " ", count: widths[c] - cell.count)
-                line += (numeric.contains(c) ? pad + cell : cell + pad) + "  "
-            }
-            while line.last == " " { line.removeLast() }
-            return line
-        }
     }
 
     /// A number with thousands separated.

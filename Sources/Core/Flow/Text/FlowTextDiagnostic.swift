@@ -51,6 +51,17 @@ extension FlowTextDiagnostic: CustomStringConvertible {
     }
 }
 
+extension FlowText {
+    /// The name that is spelled most like `word`, case aside; nil when none is close (two edits at most).
+    public static func nearestName(to word: String, among names: [String]) -> String? {
+        let bytes = Array(word.utf8)
+        return bytes.withUnsafeBufferPointer { buffer in
+            // Safe: the slice does not outlive the buffer.
+            buffer.baseAddress.flatMap { Spelling.nearest(to: TextSlice(base: $0, start: 0, end: buffer.count), among: names) }
+        }
+    }
+}
+
 /// An error on its way out of one line.
 struct TextFault: Error {
     var at: TextSlice

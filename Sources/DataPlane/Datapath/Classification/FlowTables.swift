@@ -388,12 +388,10 @@ public final class FlowTables: @unchecked Sendable {
         return true
     }
 
-    /// Whether a `learn` with a limit would be carried out now.
+    /// Whether a `learn` with a limit would be carried out now. Call it as the owner.
     func wouldLearn(_ entry: FlowEntry, limit: UInt32) -> Bool {
-        owner.withLock { _ in
-            if let existing = learned(entry), isSame(existing, entry) { return true }
-            return hasRoom(for: entry, limit: limit)
-        }
+        if let existing = learned(entry), isSame(existing, entry) { return true }
+        return hasRoom(for: entry, limit: limit)
     }
 
     /// The live entry in the place of a learned one.

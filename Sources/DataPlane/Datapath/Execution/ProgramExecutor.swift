@@ -31,6 +31,8 @@ final class ProgramExecutor {
     }
     /// When set, takes what goes to the controllers.
     var packetIns: PacketInQueue?
+    /// Whether meters and learned addresses are left as they are: for a trace in a running switch.
+    var hasNoEffects = false
     private let meters: MeterStore
     private let learning: LearningTable
     /// Effects of the packet at hand, applied by the worker when its program is done.
@@ -183,7 +185,7 @@ final class ProgramExecutor {
             }
         case .popMPLS: TagRewriting.popMPLS(&packet, type: b)
         case .meter:
-            switch meters.check(c, length: packet.length, now: packet.time) {
+            switch hasNoEffects ? .pass : meters.check(c, length: packet.length, now: packet.time) {
             case .pass: break
             case .drop:
                 if packet.ends == 0 { drop(&packet, UInt8(truncatingIfNeeded: header >> 8)) }
@@ -203,7 +205,7 @@ final class ProgramExecutor {
         let c = UInt32(truncatingIfNeeded: at[0] >> 32)
         if UInt8(truncatingIfNeeded: at[0]) == ProgramOp.effect.rawValue {
             pendingEffects.append(c)
-        } else {
+        } else if !hasNoEffects {
             _ = learning.learn(vlan: at[1] >> 48, mac: at[1] & 0xffff_ffff_ffff, port: c, now: packet.time)
         }
     }

@@ -35,8 +35,14 @@ public struct PacketTrace: Sendable {
 /// Entries that the packet would teach (`learn`) are told but not added. One packet per call; call it on the thread that owns the tables.
 public final class PacketTracer {
     private let tables: FlowTables
+    private let isLive: Bool
 
-    public init(tables: FlowTables) { self.tables = tables }
+    /// - Parameter isLive: whether the tables forward traffic meanwhile. Call it as their owner then; the packet takes no meter's tokens, teaches `normal`
+    ///   no address, and makes no port.
+    public init(tables: FlowTables, isLive: Bool = false) {
+        self.tables = tables
+        self.isLive = isLive
+    }
 
     /// Follows a packet.
     ///
@@ -47,7 +53,7 @@ public final class PacketTracer {
         let worker = Worker(tables: tables, usesCache: false, maxFrameLength: max(frame.count, 2048))
         let recorder = EventRecorder()
         worker.recorder = recorder
-        tables.ports.attach(inPort)
+        if isLive { worker.executor.hasNoEffects = true } else { tables.ports.attach(inPort) }
 
         let room = (Worker.headroom + max(frame.count, 2048) + 127) / 128 * 128 + 64
         let buffer = UnsafeMutableRawPointer.allocate(byteCount: room, alignment: 64)

@@ -42,7 +42,9 @@ extension Translator {
         if let result = l.resultDestination {
             // What the limit says depends on the learned entries, which no key holds.
             builder.flags |= Program.Flag.isTransient
-            store(tables.wouldLearn(entry, limit: l.limit) ? 1 : 0, result)
+            // Who traces is the owner already.
+            let isLearned = trace == nil ? tables.owner.withLock { _ in tables.wouldLearn(entry, limit: l.limit) } : tables.wouldLearn(entry, limit: l.limit)
+            store(isLearned ? 1 : 0, result)
         }
     }
 

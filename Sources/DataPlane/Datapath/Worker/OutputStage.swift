@@ -16,6 +16,18 @@ final class OutputStage {
         var count = 0
     }
 
+    /// The n-th frame that left by a port, at its dense index, since `refusals` was emptied.
+    struct Sent: Hashable {
+        var port: Int
+        var ordinal: Int
+    }
+
+    /// While not nil, the frames that ports refused are written down here.
+    var refusals: [(Sent, DropReason)]? {
+        didSet { if refusals?.isEmpty != false { ordinals = [:] } }
+    }
+    private var ordinals: [Int: Int] = [:]
+
     private static let queueLimit = 64
     private static let arenaSize = 4 << 20
     /// Room before a copied frame, as ports are promised.
@@ -83,6 +95,7 @@ final class OutputStage {
         if queues[port].count == Self.queueLimit { flush() }
         guard let frames = queues[port].frames else {
             executor.unsend(port, length, .noSuchPort)
+            if refusals != nil { refusals!.append((Sent(port: port, ordinal: nextOrdinal(port, 1)), .noSuchPort)) }
             return
         }
         // Before the frame is written down: it may flush.
@@ -124,6 +137,11 @@ final class OutputStage {
         return arena + arenaUsed
     }
 
+    private func nextOrdinal(_ port: Int, _ count: Int) -> Int {
+        defer { ordinals[port, default: 0] += count }
+        return ordinals[port, default: 0]
+    }
+
     /// Hands all frames to their ports.
     func flush() {
         if waiting.isEmpty {
@@ -139,8 +157,10 @@ final class OutputStage {
             withUnsafeTemporaryAllocation(of: Int32.self, capacity: n) { lengths in
                 for i in 0..<n { lengths[i] = Int32(truncatingIfNeeded: frames[i].length) }
                 transmitters[port]!.transmit(frames, count: n)
+                let first = refusals == nil ? 0 : nextOrdinal(port, n)
                 for i in 0..<n where frames[i].refusal != .none {
                     executor.unsend(port, Int(lengths[i]), DropReason(frames[i].refusal))
+                    if refusals != nil { refusals!.append((Sent(port: port, ordinal: first + i), DropReason(frames[i].refusal))) }
                 }
             }
         }

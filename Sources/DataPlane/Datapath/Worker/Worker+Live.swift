@@ -23,7 +23,7 @@ extension Worker {
         if hot.pointee.wantsCollection { collectStatistics() }
         hot.pointee.isInBatch = true
         accept(count, now)
-        forward(count)
+        if hot.pointee.isMirrored { forwardMirrored(count) } else { forward(count) }
         hot.pointee.isInBatch = false
         executor.stage?.flush()
     }

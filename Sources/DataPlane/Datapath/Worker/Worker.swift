@@ -55,6 +55,7 @@ public final class Worker {
         var lastPort: UInt32 = .max
         var lastPortIndex = 0
         var isObserved = false
+        var isMirrored = false
         var subtableCount = 0
         var viewCount = 0
         /// While packets of a batch may stand on programs.
@@ -96,6 +97,8 @@ public final class Worker {
     private var recirculationDepth = 0
     /// Programs at which the next collection is due: twice what the last one left.
     private var programLimit = 65_536
+    /// Where packets are copied to; see `Worker+Mirror`.
+    var mirrors: [FrameMirror] = []
     /// Told the program of each packet, for fates; nil when measuring.
     var observer: ((_ packet: Int, _ program: Program) -> Void)? {
         didSet { hot.pointee.isObserved = observer != nil }

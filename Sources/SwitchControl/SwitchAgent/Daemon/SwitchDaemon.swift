@@ -1,0 +1,357 @@
+import Datapath
+import Dispatch
+import Flow
+import Foundation
+import Logging
+import Ports
+
+/// A switch as a daemon: what its configuration says, kept so through reloads, with a control socket.
+///
+/// **Concurrency.** Everything runs on the control socket's thread once `start` has returned: requests, reloads, and a look at the devices once a second.
+/// `stop` may be called from any other thread.
+public final class SwitchDaemon: @unchecked Sendable {
+    /// A port that is wanted, but whose device cannot be had now; tried again every second.
+    struct WaitingPort: Codable, Sendable {
+        var name: String
+        var number: UInt32
+        var kind: PortKind
+        var reason: String
+    }
+
+    /// A port as configured, of either sort.
+    enum Wanted: Equatable {
+        case port(SwitchConfiguration.Port)
+        case tunnel(SwitchConfiguration.Tunnel)
+        var name: String {
+            switch self {
+            case .port(let p): p.name
+            case .tunnel(let t): t.name
+            }
+        }
+        var number: UInt32? {
+            switch self {
+            case .port(let p): p.number
+            case .tunnel(let t): t.number
+            }
+        }
+        var kind: PortKind {
+            switch self {
+            case .port(let p): p.kind
+            case .tunnel(let t): t.kind
+            }
+        }
+    }
+
+    public let virtualSwitch: VirtualSwitch
+    public let server: ControlServer
+    public let log: Logger
+    /// The configuration's file, nil when there is none.
+    public let file: String?
+    public private(set) var configuration: SwitchConfiguration
+    private var program: ConfiguredProgram
+    let factory: PortFactory
+    /// What each port of the configuration was made of, by name; those added by command are in `added`.
+    private var configured: [String: Wanted] = [:]
+    private(set) var added: [String: Wanted] = [:]
+    /// The number of each wanted port by name.
+    private var numbers: [String: UInt32] = [:]
+    private var waiting: [String: WaitingPort] = [:]
+    private var timer: (any DispatchSourceTimer)?
+    /// Further methods of the control socket.
+    var handlers: [String: (ControlCall) throws(ControlError) -> Data] = [:]
+
+    /// Reads a configuration file with the tables that it names.
+    public static func load(_ file: String?) throws(ConfigurationError) -> SwitchConfiguration {
+        guard let file else { return SwitchConfiguration() }
+        let text: String
+        do {
+            text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: file)), as: UTF8.self)
+        } catch {
+            let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+            let reason = underlying.map { String(cString: strerror(Int32($0.code))) } ?? error.localizedDescription
+            throw ConfigurationError(file: file, faults: [ConfigurationFault(line: 0, column: 0, message: "cannot be read: \(reason)")])
+        }
+        return try SwitchConfiguration(yaml: text, file: file)
+    }
+
+    /// Reads also the tables that a configuration names, and throws what is wrong with them.
+    public static func check(_ configuration: SwitchConfiguration, file: String?) throws(ConfigurationError) {
+        _ = try ConfiguredProgram(configuration, file: file ?? "")
+    }
+
+    /// Prepares a switch; nothing forwards yet.
+    ///
+    /// - Parameters:
+    ///   - file: where the configuration came from, for reloads and the files it names.
+    ///   - socket: the control socket; nil: as configured.
+    public init(_ configuration: SwitchConfiguration, file: String?, socket: String? = nil, log: Logger) throws {
+        self.configuration = configuration
+        self.file = file
+        self.log = log
+        program = try ConfiguredProgram(configuration, file: file ?? "")
+        server = try ControlServer(path: socket ?? configuration.socket ?? ControlSocketPath.standard)
+        var options = VirtualSwitch.Options()
+        options.workers = configuration.workers
+        options.spin = configuration.spin
+        options.pinsWorkers = configuration.pinsWorkers
+        virtualSwitch = try VirtualSwitch(options: options)
+        factory = PortFactory(workers: configuration.workers)
+    }
+
+    /// Opens ports, installs entries, forwards, and listens for commands.
+    public func start() {
+        virtualSwitch.onEvent = { [log] event in
+            switch event {
+            case .portAdded(let p):
+                log.info("port added", metadata: ["port": "\(p.name)", "number": "\(p.number)", "kind": "\(p.kind.rawValue)", "as": "\(p.summary)"])
+            case .portRemoved(let p):
+                log.info("port removed", metadata: ["port": "\(p.name)", "number": "\(p.number)", "rx": "\(p.rxPackets)", "tx": "\(p.txPackets)"])
+            case .portChanged(let p):
+                log.info(
+                    "port changed",
+                    metadata: ["port": "\(p.name)", "number": "\(p.number)", "state": "\(p.status.words)", "mtu": "\(p.status.mtu)"])
+            }
+        }
+        if !configuration.controllers.isEmpty {
+            log.notice(
+                "controllers are configured, but this version does not speak OpenFlow yet",
+                metadata: ["controllers": "\(configuration.controllers.joined(separator: " "))"])
+        }
+        if let (_, error) = virtualSwitch.applyAll(program.modifications) { log.error("flow entry refused", metadata: ["reason": "\(error)"]) }
+        factory.number = { [unowned self] in numbers[$0] }
+        virtualSwitch.start()
+        openAll(Self.wanted(configuration))
+        server.handler = { [unowned self] (call: ControlCall) throws(ControlError) -> Data in try handle(call) }
+        server.start()
+        let timer = DispatchSource.makeTimerSource(queue: .global())
+        timer.schedule(deadline: .now() + 1, repeating: 1, leeway: .milliseconds(200))
+        timer.setEventHandler { [unowned self] in server.perform { [self] in retryWaiting() } }
+        timer.resume()
+        self.timer = timer
+        log.info(
+            "forwarding",
+            metadata: [
+                "workers": "\(configuration.workers)", "ports": "\(virtualSwitch.portCount)", "entries": "\(program.entries.count)",
+                "socket": "\(server.path)",
+            ])
+        ServiceNotification.send("READY=1\nSTATUS=forwarding between \(virtualSwitch.portCount) ports\n")
+    }
+
+    /// Ends forwarding, closes ports and the socket.
+    public func stop() {
+        ServiceNotification.send("STOPPING=1\n")
+        log.info("stopping")
+        timer?.cancel()
+        server.stop()
+        virtualSwitch.stop()
+        factory.close()
+        log.info("stopped")
+    }
+
+    // MARK: - Ports
+
+    private static func wanted(_ c: SwitchConfiguration) -> [Wanted] { c.ports.map(Wanted.port) + c.tunnels.map(Wanted.tunnel) }
+
+    var waitingPorts: [WaitingPort] { waiting.values.sorted { $0.number < $1.number } }
+
+    /// The lowest number that no wanted port has.
+    private func freeNumber() -> UInt32 {
+        let taken = Set(numbers.values)
+        return (1...).first { !taken.contains($0) }!
+    }
+
+    /// Makes ports of the configuration forward, each now or when its device is there. Those that name a number get it before the others choose.
+    private func openAll(_ list: [Wanted]) {
+        for wanted in list {
+            configured[wanted.name] = wanted
+            if let number = wanted.number { numbers[wanted.name] = number }
+        }
+        for wanted in list where numbers[wanted.name] == nil { numbers[wanted.name] = freeNumber() }
+        for wanted in list { open(wanted, number: numbers[wanted.name]!) }
+    }
+
+    private func open(_ wanted: Wanted, number: UInt32) {
+        do throws(PortError) {
+            try attach(wanted, number: number)
+        } catch {
+            wait(wanted, number: number, error)
+        }
+    }
+
+    private func attach(_ wanted: Wanted, number: UInt32) throws(PortError) {
+        let port: any LivePort
+        switch wanted {
+        case .port(let p): port = try factory.make(p, number: number)
+        case .tunnel(let t): port = try factory.make(t, number: number)
+        }
+        do throws(PortError) {
+            try virtualSwitch.addPort(port)
+        } catch {
+            port.close()
+            throw error
+        }
+    }
+
+    private func wait(_ wanted: Wanted, number: UInt32, _ error: PortError) {
+        if waiting[wanted.name]?.reason != error.description {
+            log.warning("port is waited for", metadata: ["port": "\(wanted.name)", "number": "\(number)", "reason": "\(error)"])
+        }
+        waiting[wanted.name] = WaitingPort(name: wanted.name, number: number, kind: wanted.kind, reason: error.description)
+    }
+
+    private func retryWaiting() {
+        for port in waitingPorts {
+            guard let wanted = configured[port.name] ?? added[port.name] else { continue }
+            do throws(PortError) {
+                try attach(wanted, number: port.number)
+                waiting[port.name] = nil
+            } catch {
+                wait(wanted, number: port.number, error)
+            }
+        }
+        followDevices()
+    }
+
+    /// Has ports whose devices have changed look at them.
+    private func followDevices() { for number in factory.changedPorts() { virtualSwitch.refreshPort(number) } }
+
+    private func close(_ name: String) {
+        waiting[name] = nil
+        guard let number = numbers.removeValue(forKey: name) else { return }
+        virtualSwitch.removePort(number)
+        factory.forget(name: name, number: number)
+        // The other end of a patch waits for a new one.
+        for other in Array(configured.values) + added.values {
+            guard case .port(let p) = other, p.peer == name, let n = numbers[p.name], virtualSwitch.removePort(n) else { continue }
+            factory.forget(name: p.name, number: n)
+            wait(other, number: n, PortError("its other end \"\(name)\" is not there"))
+        }
+    }
+
+    /// Adds a port by command; it lasts until it is deleted or the switch stops.
+    func add(_ wanted: Wanted) throws(ControlError) -> UInt32 {
+        if configured[wanted.name] != nil || added[wanted.name] != nil { throw ControlError(.refused, "there is a port \"\(wanted.name)\" already") }
+        let number = wanted.number ?? freeNumber()
+        if let other = numbers.first(where: { $0.value == number }) {
+            throw ControlError(.refused, "port number \(number) is taken by \"\(other.key)\"")
+        }
+        numbers[wanted.name] = number
+        do throws(PortError) {
+            try attach(wanted, number: number)
+        } catch {
+            if case .port(let p) = wanted, p.kind == .patch {
+                wait(wanted, number: number, error)
+            } else {
+                numbers[wanted.name] = nil
+                throw ControlError(.failed, error.description)
+            }
+        }
+        added[wanted.name] = wanted
+        return number
+    }
+
+    /// Deletes a port by name or number.
+    func remove(_ text: String) throws(ControlError) -> String {
+        let name = numbers[text] != nil ? text : UInt32(text).flatMap { n in numbers.first { $0.value == n }?.key }
+        guard let name else { throw ControlError(.notFound, "there is no port \"\(text)\"") }
+        added[name] = nil
+        configured[name] = nil
+        close(name)
+        return name
+    }
+
+    /// The number of a port given by name or number.
+    func number(of text: String) throws(ControlError) -> UInt32 {
+        if let port = virtualSwitch.port(named: text) { return port.number }
+        if let n = UInt32(text), virtualSwitch.hasPort(n) { return n }
+        if let waiting = waiting[text] { throw ControlError(.refused, "port \"\(text)\" is not open: \(waiting.reason)") }
+        let hint = FlowText.nearestName(to: text, among: Array(numbers.keys)).map { " (did you mean \($0)?)" } ?? ""
+        throw ControlError(.notFound, "there is no port \"\(text)\"\(hint)")
+    }
+
+    // MARK: - Reload
+
+    /// Reads the configuration anew and applies what is different; on a fault nothing changes and the faults are logged. From any thread.
+    public func requestReload() {
+        server.perform { [self] in
+            do throws(ConfigurationError) {
+                _ = try reload()
+            } catch {
+                log.error("configuration refused, the switch stays as it is", metadata: ["file": "\(file ?? "")"])
+                for line in error.lines { log.error("\(line)") }
+            }
+        }
+    }
+
+    /// On the socket's thread. Returns what was done, a line each.
+    func reload() throws(ConfigurationError) -> [String] {
+        guard let file else { return [] }
+        let new = try Self.load(file)
+        let newProgram = try ConfiguredProgram(new, file: file)
+        let difference = PortDifference(from: configured, to: Self.wanted(new))
+        // What was added by command must not be in the way.
+        var faults: [String] = []
+        for wanted in difference.opened {
+            if added[wanted.name] != nil { faults.append("\(file): the port \"\(wanted.name)\" was added by command; delete it first") }
+            if let n = wanted.number, let other = numbers.first(where: { $0.value == n })?.key, other != wanted.name, !difference.closed.contains(other) {
+                faults.append("\(file): number \(n) of port \"\(wanted.name)\" is taken by \"\(other)\"")
+            }
+        }
+        if !Privileges.mayEnterNamespaces, let port = new.ports.first(where: { p in p.namespace != nil && configured[p.name] != .port(p) }) {
+            faults.append("\(file): the switch has given up what it takes to enter namespace '\(port.namespace!)'; restart it")
+        }
+        if !faults.isEmpty { throw ConfigurationError(texts: faults) }
+
+        var done: [String] = []
+        for name in difference.closed {
+            let keeps = difference.opened.contains { $0.name == name && $0.number == nil } ? numbers[name] : nil
+            configured[name] = nil
+            close(name)
+            if let keeps { numbers[name] = keeps }
+        }
+        done += difference.lines
+        openAll(difference.opened)
+        let changes = program.changes(to: newProgram, live: virtualSwitch.entries().map(\.entry))
+        if let (_, error) = virtualSwitch.applyAll(changes) { log.error("flow entry refused", metadata: ["reason": "\(error)"]) }
+        if !changes.isEmpty { done.append("\(changes.count) changes of entries, groups and meters") }
+        for (key, isSame) in [
+            ("workers", new.workers == configuration.workers), ("spin", new.spin == configuration.spin),
+            ("pin-workers", new.pinsWorkers == configuration.pinsWorkers), ("socket", new.socket == configuration.socket),
+        ] where !isSame { done.append("\(key) takes effect at the next start") }
+        if new.logLevel != configuration.logLevel {
+            DaemonLog.setLevel(new.logLevel)
+            done.append("log level \(new.logLevel.rawValue)")
+        }
+        configuration = new
+        program = newProgram
+        log.notice("configuration read anew", metadata: ["changes": "\(done.isEmpty ? "none" : done.joined(separator: "; "))"])
+        return done
+    }
+}
+
+/// Which ports a new configuration closes and opens; those that are equal are neither.
+struct PortDifference {
+    /// Names of ports that go, or are opened anew because they changed.
+    var closed: [String] = []
+    var opened: [SwitchDaemon.Wanted] = []
+    /// In words.
+    var lines: [String] = []
+
+    init(from old: [String: SwitchDaemon.Wanted], to new: [SwitchDaemon.Wanted]) {
+        let names = Set(new.map(\.name))
+        for name in old.keys.sorted() where !names.contains(name) {
+            closed.append(name)
+            lines.append("port \(name) removed")
+        }
+        for wanted in new where old[wanted.name] != wanted {
+            if old[wanted.name] != nil { closed.append(wanted.name) }
+            opened.append(wanted)
+            lines.append("port \(wanted.name) \(old[wanted.name] == nil ? "added" : "changed")")
+        }
+    }
+}
+
+extension PortStatus {
+    /// `up`, or why it does not forward.
+    public var words: String { !isPresent ? "no device" : !isUp ? "down" : !hasLink ? "no carrier" : "up" }
+}

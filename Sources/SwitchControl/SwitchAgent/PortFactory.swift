@@ -1,0 +1,73 @@
+import Ports
+
+/// Makes ports of what a configuration says, and watches their devices. Used on one thread.
+final class PortFactory {
+    private let workers: Int
+    private let namespaces = DeviceNamespaces()
+    /// Ends of patches whose other end has been made, by name.
+    private var patchEnds: [String: PatchPort] = [:]
+    /// The ports made, and where their devices are; for changes.
+    private var devices: [(number: UInt32, monitor: LinkMonitor)] = []
+    /// The number of a wanted port by name.
+    var number: (String) -> UInt32? = { _ in nil }
+
+    init(workers: Int) {
+        self.workers = workers
+    }
+
+    /// - Throws: when the device cannot be had; a later attempt may succeed.
+    func make(_ port: SwitchConfiguration.Port, number: UInt32) throws(PortError) -> any LivePort {
+        switch port.kind {
+        case .tap:
+            let monitor = try namespaces.monitor(for: port.namespace)
+            let made = try TapPort(
+                name: port.name, number: number,
+                configuration: TapPort.Configuration(
+                    device: port.deviceName, mtu: port.mtu, address: port.address, isPersistent: port.isPersistent, workers: workers),
+                monitor: monitor)
+            devices.append((number, monitor))
+            return made
+        case .packet:
+            let monitor = try namespaces.monitor(for: port.namespace)
+            let made = try PacketPort(
+                name: port.name, number: number, configuration: PacketPort.Configuration(device: port.deviceName, workers: workers), monitor: monitor)
+            devices.append((number, monitor))
+            return made
+        case .patch: return try patch(port, number)
+        case .memory: return MemoryPort(name: port.name, number: number)
+        default: throw PortError("\(port.name): this version has no \(port.kind.rawValue) ports")
+        }
+    }
+
+    private func patch(_ port: SwitchConfiguration.Port, _ number: UInt32) throws(PortError) -> any LivePort {
+        if let made = patchEnds.removeValue(forKey: port.name), made.number == number { return made }
+        guard let peer = port.peer, let peerNumber = self.number(peer) else {
+            throw PortError("its other end \"\(port.peer ?? "")\" is not there")
+        }
+        let (own, other) = PatchPort.pair((port.name, number), (peer, peerNumber), workers: workers)
+        patchEnds[peer] = other
+        return own
+    }
+
+    func make(_ tunnel: SwitchConfiguration.Tunnel, number: UInt32) throws(PortError) -> any LivePort {
+        throw PortError("\(tunnel.name): this version has no tunnels")
+    }
+
+    /// Forgets what was made for a port that is gone.
+    func forget(name: String, number: UInt32) {
+        patchEnds[name] = nil
+        devices.removeAll { $0.number == number }
+    }
+
+    /// The numbers of ports whose devices may have changed since the last call.
+    func changedPorts() -> [UInt32] {
+        var changed: [UInt32] = []
+        for monitor in namespaces.all where monitor.drain() { changed += devices.filter { $0.monitor === monitor }.map(\.number) }
+        return changed
+    }
+
+    /// Descriptors that are readable when a device has changed.
+    var descriptors: [Int32] { namespaces.all.map(\.descriptor).filter { $0 >= 0 } }
+
+    func close() { for monitor in namespaces.all { monitor.close() } }
+}

@@ -1,0 +1,86 @@
+import ArgumentParser
+import Dispatch
+import Foundation
+import Logging
+import SwitchAgent
+
+/// `weft switch`: the daemon.
+struct SwitchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "switch", abstract: "Run a switch: ports, tunnels and entries from a file, commands over a socket.",
+        discussion: """
+            Runs in the foreground until SIGTERM or SIGINT, logging to standard error. SIGHUP has it read its configuration again and apply what is \
+            different; a faulty file is refused as a whole. Under systemd it reports when it forwards (Type=notify, tools/weft-switch.service).
+
+            Without a configuration, and without 'flows' in one, the switch forwards as an Ethernet switch does (priority=0,actions=normal); \
+            ports are added with `weft port add`.
+
+            Root is needed for devices: CAP_NET_ADMIN and CAP_NET_RAW, and CAP_SYS_ADMIN while devices are in other namespaces. The rest is given up \
+            at the start.
+
+            Examples:
+              weft switch --config /etc/weft/switch.yaml
+              weft switch --config switch.yaml --check
+              weft switch &  weft port add vm1 --kind tap; weft port list
+
+            A configuration:
+              workers: 1
+              ports:
+                - {name: vm1, number: 1, kind: tap}
+                - {name: vm2, number: 2, kind: packet, device: veth2}
+              flows: |
+                priority=0,actions=normal
+            """)
+
+    @Option(help: ArgumentHelp("The configuration (YAML, Docs/Switch.md).", valueName: "file")) var config: String?
+    @Option(help: ArgumentHelp("The control socket, instead of the configured one.", valueName: "path")) var socket: String?
+    @Option(help: ArgumentHelp("What is logged: trace, debug, info, notice, warning, error or critical.", valueName: "level")) var logLevel: String?
+    @Flag(help: "Read the configuration and the tables it names, tell what is wrong, and end.") var check = false
+    @Flag(help: "Stay in the foreground: what it does anyway.") var foreground = false
+    @Flag(help: "Keep all capabilities, for debugging.") var keepCapabilities = false
+
+    func validate() throws {
+        if let logLevel, Logger.Level(rawValue: logLevel) == nil {
+            throw ValidationError("--log-level \(logLevel): must be one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+    }
+
+    func run() throws {
+        signal(SIGPIPE, SIG_IGN)
+        let configuration: SwitchConfiguration
+        do {
+            configuration = try SwitchDaemon.load(config)
+            if check {
+                try SwitchDaemon.check(configuration, file: config)
+                return try OutputFile.print("\(config ?? "the standard configuration"): good")
+            }
+        } catch let error as ConfigurationError {
+            FileHandle.standardError.write(Data((error.description + "\n").utf8))
+            throw ExitCode(1)
+        }
+        // Before there are threads.
+        if !keepCapabilities { try Privileges.drop(for: configuration) }
+        // Blocked in all threads; taken from the queue below.
+        for s in [SIGTERM, SIGINT, SIGHUP] { signal(s, SIG_IGN) }
+        let log = DaemonLog.logger(level: logLevel.flatMap(Logger.Level.init(rawValue:)) ?? configuration.logLevel)
+        let daemon: SwitchDaemon
+        do {
+            daemon = try SwitchDaemon(configuration, file: config, socket: socket, log: log)
+        } catch let error as ConfigurationError {
+            FileHandle.standardError.write(Data((error.description + "\n").utf8))
+            throw ExitCode(1)
+        }
+        daemon.addMethod("trace") { (call: ControlCall) throws(ControlError) -> Data in try LiveTrace.answer(call, daemon.virtualSwitch) }
+        daemon.start()
+        let queue = DispatchQueue(label: "signals")
+        let isOver = DispatchSemaphore(value: 0)
+        let sources = [SIGTERM, SIGINT, SIGHUP].map { DispatchSource.makeSignalSource(signal: $0, queue: queue) }
+        for (source, number) in zip(sources, [SIGTERM, SIGINT, SIGHUP]) {
+            source.setEventHandler { if number == SIGHUP { daemon.requestReload() } else { isOver.signal() } }
+            source.resume()
+        }
+        isOver.wait()
+        daemon.stop()
+        for source in sources { source.cancel() }
+    }
+}
