@@ -25,6 +25,7 @@ let package = Package(
         .systemLibrary(name: "CPcap", path: "CShims/CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
         .systemLibrary(
             name: "CNetlink", path: "CShims/CNetlink", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),
+        .systemLibrary(name: "CXDP", path: "CShims/CXDP", pkgConfig: "libxdp", providers: [.apt(["libxdp-dev", "libbpf-dev"])]),
 
         // Core: values shared by all planes.
         .target(name: "Wire", path: "Sources/Core/Wire", swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
@@ -36,7 +37,7 @@ let package = Package(
             swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
 
         // Data plane.
-        .target(name: "Ports", dependencies: ["Wire", "Flow", "CLinux", "CPcap", "CNetlink"], path: "Sources/DataPlane/Ports"),
+        .target(name: "Ports", dependencies: ["Wire", "Flow", "CLinux", "CPcap", "CNetlink", "CXDP"], path: "Sources/DataPlane/Ports"),
         .target(
             name: "Datapath", dependencies: ["Wire", "Flow", "Ports", "CLinux"], path: "Sources/DataPlane/Datapath",
             // The packet path's objects are used by one thread each; checking that at run time costs a tenth of a miss.

@@ -29,14 +29,17 @@ int weft_packet_open(void) {
     return error;
 }
 
-int weft_packet_bind(int fd, int index) {
+static int bind_to(int fd, int index, int protocol) {
     struct sockaddr_ll a;
     memset(&a, 0, sizeof a);
     a.sll_family = AF_PACKET;
-    a.sll_protocol = htons(ETH_P_ALL);
+    a.sll_protocol = htons((uint16_t)protocol);
     a.sll_ifindex = index;
     return bind(fd, (struct sockaddr *)&a, sizeof a) != 0 ? -errno : 0;
 }
+
+int weft_packet_bind(int fd, int index) { return bind_to(fd, index, ETH_P_ALL); }
+int weft_packet_bind_sender(int fd, int index) { return bind_to(fd, index, 0); }
 
 int weft_packet_set_promiscuous(int fd, int index) {
     struct packet_mreq m;

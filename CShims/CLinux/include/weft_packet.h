@@ -6,6 +6,8 @@
 int weft_packet_open(void);
 /// Receives what arrives at the device from now on, whatever its protocol.
 int weft_packet_bind(int fd, int index);
+/// Sends by the device, and receives nothing.
+int weft_packet_bind_sender(int fd, int index);
 int weft_packet_set_promiscuous(int fd, int index);
 /// Sets both buffers, beyond the system's limit when allowed; returns 0 or the negative errno.
 int weft_packet_set_buffers(int fd, int receive, int send);
