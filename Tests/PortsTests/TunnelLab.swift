@@ -22,6 +22,7 @@ final class TunnelLab {
         name = "wt\(getpid())x\(TunnelLab.made)"
         self.hosts = hosts
         shell("ip netns add \(name)h && ip -n \(name)h link set lo up")
+        shell("ip netns exec \(name)h sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
         for i in 1...hosts {
             shell(
                 """
