@@ -59,6 +59,37 @@ final class TunnelLab {
         return text
     }
 
+    /// Sends one ICMP echo of `size` payload bytes from host `i` and waits up to two seconds for the answer.
+    func ping(_ i: Int, _ address: String, size: Int = 56) -> Bool {
+        let script = """
+            import socket, struct, sys
+            address, size = sys.argv[1], int(sys.argv[2])
+            six = ":" in address
+            s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP)
+            s.settimeout(0.5)
+            def message(kind, sum): return struct.pack("!BBHHH", kind, 0, sum, 4711, 1) + bytes(i & 255 for i in range(size))
+            data = message(128 if six else 8, 0)
+            if not six:
+                total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+                total = (total & 0xffff) + (total >> 16)
+                data = message(8, ~((total & 0xffff) + (total >> 16)) & 0xffff)
+            for attempt in range(4):
+                s.sendto(data, (address, 0))
+                try:
+                    while True:
+                        got = s.recv(65536)
+                        if got[0 if six else 20] == (129 if six else 0) and got[-size:] == data[-size:]: sys.exit(0)
+                except socket.timeout: pass
+            sys.exit(1)
+            """
+        let file = "/tmp/\(name)-ping.py"
+        guard let out = fopen(file, "w") else { return false }
+        fputs(script, out)
+        fclose(out)
+        defer { unlink(file) }
+        return execute(i, "python3 \(file) \(address) \(size)")
+    }
+
     private func shell(_ script: String) { precondition(TunnelLab.run("set -e; \(script)"), "cannot set up: \(script)") }
 
     @discardableResult static func run(_ command: String) -> Bool {
