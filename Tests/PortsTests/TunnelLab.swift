@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 @testable import Flow
 @testable import Ports
@@ -13,13 +14,12 @@ final class TunnelLab {
         return nil
     }()
 
-    nonisolated(unsafe) private static var made = 0
+    private static let made = Atomic<Int>(0)
     let name: String
     let hosts: Int
 
     init(hosts: Int, mtu: Int = 1500) {
-        TunnelLab.made += 1
-        name = "wt\(getpid())x\(TunnelLab.made)"
+        name = "wt\(getpid())x\(TunnelLab.made.add(1, ordering: .relaxed).newValue)n"
         self.hosts = hosts
         shell("ip netns add \(name)h && ip -n \(name)h link set lo up")
         shell("ip netns exec \(name)h sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
