@@ -46,7 +46,8 @@ let package = Package(
         .target(
             name: "SwitchAgent",
             dependencies: [
-                "Wire", "Flow", "Ports", "Datapath", "CLinux", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+                "Wire", "Flow", "Ports", "Datapath", "CLinux", .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
             ],
             path: "Sources/SwitchControl/SwitchAgent"),
 

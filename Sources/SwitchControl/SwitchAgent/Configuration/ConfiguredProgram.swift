@@ -16,7 +16,8 @@ struct ConfiguredProgram: Sendable {
         var faults: [String] = []
         var all: [(FlowModification, where: String)] = []
         let programs: [(String, SwitchConfiguration.Program?, ([UInt8]) -> FlowText.Parsed)] = [
-            ("meters", configuration.meters, { FlowText.parseMeters(bytes: $0) }), ("groups", configuration.groups, { FlowText.parseGroups(bytes: $0) }),
+            ("meters", configuration.meters, { FlowText.parseMeters(bytes: $0) }),
+            ("groups", configuration.groups, { FlowText.parseGroups(bytes: $0) }),
             ("flows", configuration.flows, { FlowText.parse(bytes: $0) }),
         ]
         for (key, program, parse) in programs {
@@ -100,7 +101,9 @@ struct ConfiguredProgram: Sendable {
             out.append(meters[id] == nil ? .addMeter(meter) : .modifyMeter(meter))
         }
         // A group may name any other; those that are named come first.
-        for group in new.groupsInOrder where groups[group.id] != group { out.append(groups[group.id] == nil ? .addGroup(group) : .modifyGroup(group)) }
+        for group in new.groupsInOrder where groups[group.id] != group {
+            out.append(groups[group.id] == nil ? .addGroup(group) : .modifyGroup(group))
+        }
         let present = Dictionary(live.map { (Identity($0), $0) }, uniquingKeysWith: { $1 })
         let wanted = Set(new.entries.map(Identity.init))
         for e in new.entries where present[Identity(e)] != e { out.append(.flow(.add, e)) }

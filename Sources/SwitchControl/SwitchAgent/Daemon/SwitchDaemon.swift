@@ -122,6 +122,8 @@ public final class SwitchDaemon: @unchecked Sendable {
         virtualSwitch.start()
         openAll(Self.wanted(configuration))
         server.handler = { [unowned self] (call: ControlCall) throws(ControlError) -> Data in try handle(call) }
+        server.watched = { [factory] in factory.descriptors }
+        server.onWatched = { [unowned self] in followDevices() }
         server.start()
         let timer = DispatchSource.makeTimerSource(queue: .global())
         timer.schedule(deadline: .now() + 1, repeating: 1, leeway: .milliseconds(200))
@@ -293,7 +295,9 @@ public final class SwitchDaemon: @unchecked Sendable {
         var faults: [String] = []
         for wanted in difference.opened {
             if added[wanted.name] != nil { faults.append("\(file): the port \"\(wanted.name)\" was added by command; delete it first") }
-            if let n = wanted.number, let other = numbers.first(where: { $0.value == n })?.key, other != wanted.name, !difference.closed.contains(other) {
+            if let n = wanted.number, let other = numbers.first(where: { $0.value == n })?.key, other != wanted.name,
+                !difference.closed.contains(other)
+            {
                 faults.append("\(file): number \(n) of port \"\(wanted.name)\" is taken by \"\(other)\"")
             }
         }
