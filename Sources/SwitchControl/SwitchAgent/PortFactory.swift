@@ -4,6 +4,7 @@ import Ports
 final class PortFactory {
     private let workers: Int
     private let namespaces = DeviceNamespaces()
+    private let tunnels: TunnelStack
     /// Ends of patches whose other end has been made, by name.
     private var patchEnds: [String: PatchPort] = [:]
     /// The ports made, and where their devices are; for changes.
@@ -13,6 +14,7 @@ final class PortFactory {
 
     init(workers: Int) {
         self.workers = workers
+        tunnels = TunnelStack(workers: workers)
     }
 
     /// - Throws: when the device cannot be had; a later attempt may succeed.
@@ -50,7 +52,13 @@ final class PortFactory {
     }
 
     func make(_ tunnel: SwitchConfiguration.Tunnel, number: UInt32) throws(PortError) -> any LivePort {
-        throw PortError("\(tunnel.name): this version has no tunnels")
+        do {
+            return try tunnels.makePort(tunnel.portConfiguration(number: number))
+        } catch let error as PortError {
+            throw error
+        } catch {
+            throw PortError("\(tunnel.name): \(error)")
+        }
     }
 
     /// Forgets what was made for a port that is gone.

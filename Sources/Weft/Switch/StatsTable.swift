@@ -38,7 +38,7 @@ struct StatsTable {
             if hits + misses > 0 { recent = ", now \(ReplaySummary.decimal(Double(hits) / Double(hits + misses) * 100, 1)) %" }
         }
         out.append(
-            "Cache: \(share)\(recent), \(ReplaySummary.count(UInt64(now.cachedFlows))) flows; \(ReplaySummary.count(UInt64(now.entryCount))) entries in the tables"
+            "Cache: \(share)\(recent), \(ReplaySummary.count(UInt64(now.cachedFlows))) flows; \(ReplaySummary.count(UInt64(now.entryCount))) \(now.entryCount == 1 ? "entry" : "entries") in the tables"
         )
         return out.joined(separator: "\n")
     }

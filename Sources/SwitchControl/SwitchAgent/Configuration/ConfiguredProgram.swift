@@ -28,10 +28,10 @@ struct ConfiguredProgram: Sendable {
             switch program {
             case .file(let path, let line):
                 name = path.hasPrefix("/") ? path : ((file as NSString).deletingLastPathComponent as NSString).appendingPathComponent(path)
-                do {
-                    bytes = Array(try Data(contentsOf: URL(fileURLWithPath: name)))
+                do throws(ConfigurationFile.Failure) {
+                    bytes = try ConfigurationFile.read(name)
                 } catch {
-                    faults.append("\(file):\(line): \(key): \(name) cannot be read: \(Self.reason(error))")
+                    faults.append("\(file):\(line): \(key): \(name) cannot be read: \(error.reason)")
                     continue
                 }
             case .inline(let text, let line):
@@ -67,11 +67,6 @@ struct ConfiguredProgram: Sendable {
         }
         tables.publish()
         entries = configuration.flows == nil ? [Self.standard] : tables.entries().map(\.entry)
-    }
-
-    private static func reason(_ error: any Error) -> String {
-        let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-        return underlying.map { String(cString: strerror(Int32($0.code))) } ?? error.localizedDescription
     }
 
     /// Every change that leads from an empty switch to this program.

@@ -74,7 +74,7 @@ extension SwitchDaemon {
         let parsed = FlowText.parse(text)
         guard parsed.isValid else { throw ControlError(.badParameters, parsed.errors.prefix(20).map(\.description).joined(separator: "\n")) }
         if let (index, error) = virtualSwitch.applyAll(parsed.modifications) {
-            throw ControlError(.refused, "line \(parsed.lines[index]): \(error); the lines before it are in effect")
+            throw ControlError(.refused, "line \(parsed.lines[index]): \(error); none of the lines is in effect")
         }
         return ControlLine.encode(ControlValue.Count(count: parsed.modifications.count))
     }

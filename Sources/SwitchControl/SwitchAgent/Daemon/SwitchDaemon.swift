@@ -64,12 +64,10 @@ public final class SwitchDaemon: @unchecked Sendable {
     public static func load(_ file: String?) throws(ConfigurationError) -> SwitchConfiguration {
         guard let file else { return SwitchConfiguration() }
         let text: String
-        do {
-            text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: file)), as: UTF8.self)
+        do throws(ConfigurationFile.Failure) {
+            text = String(decoding: try ConfigurationFile.read(file), as: UTF8.self)
         } catch {
-            let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-            let reason = underlying.map { String(cString: strerror(Int32($0.code))) } ?? error.localizedDescription
-            throw ConfigurationError(file: file, faults: [ConfigurationFault(line: 0, column: 0, message: "cannot be read: \(reason)")])
+            throw ConfigurationError(file: file, faults: [ConfigurationFault(line: 0, column: 0, message: "cannot be read: \(error.reason)")])
         }
         return try SwitchConfiguration(yaml: text, file: file)
     }
