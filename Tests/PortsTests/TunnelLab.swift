@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 @testable import Flow
 @testable import Ports
@@ -13,15 +14,15 @@ final class TunnelLab {
         return nil
     }()
 
-    nonisolated(unsafe) private static var made = 0
+    private static let made = Atomic<Int>(0)
     let name: String
     let hosts: Int
 
     init(hosts: Int, mtu: Int = 1500) {
-        TunnelLab.made += 1
-        name = "wt\(getpid())x\(TunnelLab.made)"
+        name = "wt\(getpid())x\(TunnelLab.made.add(1, ordering: .relaxed).newValue)n"
         self.hosts = hosts
         shell("ip netns add \(name)h && ip -n \(name)h link set lo up")
+        shell("ip netns exec \(name)h sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
         for i in 1...hosts {
             shell(
                 """
@@ -56,6 +57,37 @@ final class TunnelLab {
         var line = [CChar](repeating: 0, count: 4096)
         while fgets(&line, 4096, pipe) != nil { text += String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) }
         return text
+    }
+
+    /// Sends one ICMP echo of `size` payload bytes from host `i` and waits up to two seconds for the answer.
+    func ping(_ i: Int, _ address: String, size: Int = 56) -> Bool {
+        let script = """
+            import socket, struct, sys
+            address, size = sys.argv[1], int(sys.argv[2])
+            six = ":" in address
+            s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP)
+            s.settimeout(0.5)
+            def message(kind, sum): return struct.pack("!BBHHH", kind, 0, sum, 4711, 1) + bytes(i & 255 for i in range(size))
+            data = message(128 if six else 8, 0)
+            if not six:
+                total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+                total = (total & 0xffff) + (total >> 16)
+                data = message(8, ~((total & 0xffff) + (total >> 16)) & 0xffff)
+            for attempt in range(4):
+                s.sendto(data, (address, 0))
+                try:
+                    while True:
+                        got = s.recv(65536)
+                        if got[0 if six else 20] == (129 if six else 0) and got[-size:] == data[-size:]: sys.exit(0)
+                except socket.timeout: pass
+            sys.exit(1)
+            """
+        let file = "/tmp/\(name)-ping.py"
+        guard let out = fopen(file, "w") else { return false }
+        fputs(script, out)
+        fclose(out)
+        defer { unlink(file) }
+        return execute(i, "python3 \(file) \(address) \(size)")
     }
 
     private func shell(_ script: String) { precondition(TunnelLab.run("set -e; \(script)"), "cannot set up: \(script)") }

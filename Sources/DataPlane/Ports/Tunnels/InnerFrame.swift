@@ -100,7 +100,7 @@ struct InnerFrame {
             mix(p.loadUnaligned(as: UInt64.self))
             mix(UInt64(p.loadUnaligned(fromByteOffset: 8, as: UInt32.self)))
         }
-        return UInt32(truncatingIfNeeded: h ^ h >> 32)
+        return UInt32(truncatingIfNeeded: h)
     }
 }
 

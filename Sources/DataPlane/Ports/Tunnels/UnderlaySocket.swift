@@ -48,6 +48,8 @@ final class UnderlaySocket: @unchecked Sendable {
     init() throws {
         guard let socket = nl_socket_alloc() else { throw PortError("netlink: out of memory") }
         self.socket = socket
+        // An acknowledgment behind each answer would be taken for the answer to the next question.
+        nl_socket_disable_auto_ack(socket)
         let error = nl_connect(socket, NETLINK_ROUTE)
         guard error == 0 else {
             nl_socket_free(socket)
