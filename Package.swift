@@ -47,7 +47,8 @@ let package = Package(
         .target(
             name: "SwitchAgent",
             dependencies: [
-                "Wire", "Flow", "Ports", "Datapath", "CLinux", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+                "Wire", "Flow", "Ports", "Datapath", "CLinux", .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
             ],
             path: "Sources/SwitchControl/SwitchAgent"),
 
@@ -67,7 +68,10 @@ let package = Package(
         .testTarget(
             name: "DatapathTests", dependencies: ["Datapath", "Ports", "Flow", "Wire", "CLinux", "ReferenceSwitch"],
             path: "Tests/DatapathTests"),
-        .testTarget(name: "SwitchAgentTests", dependencies: ["SwitchAgent", "Datapath", "Ports", "Flow", "Wire"], path: "Tests/SwitchAgentTests"),
+        .testTarget(
+            name: "SwitchAgentTests",
+            dependencies: ["SwitchAgent", "Datapath", "Ports", "Flow", "Wire", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/SwitchAgentTests"),
         // These run the program as a process.
         .testTarget(name: "WeftTests", dependencies: ["weft"], path: "Tests/WeftTests"),
         // The naive packet path that the datapath is compared with, and random pipelines and packets for both.

@@ -3,6 +3,7 @@ import Datapath
 import Flow
 import Foundation
 import Ports
+import SwitchAgent
 
 /// `weft trace`: one packet through flow tables, in words.
 struct TraceCommand: ParsableCommand {
@@ -20,9 +21,17 @@ struct TraceCommand: ParsableCommand {
               weft trace --flows pipeline.flows 'in_port=1,tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2,tp_dst=80'
               weft trace --flows pipeline.flows --why-not 'in_port=1,arp,reg0=5'
               weft trace --flows pipeline.flows --capture client.pcap --packet 30 --in-port 1
+
+            Without --flows the packet meets the tables of the running switch as they are at that moment, learned addresses and ports included; \
+            nothing of it stays there: it is not sent, teaches nothing, and takes no meter's tokens.
+
+              weft trace 'in_port=1,tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2,tp_dst=80'
+              weft trace --socket /run/weft/blue.sock --capture client.pcap --packet 30 --in-port 1
             """)
 
-    @Option(help: ArgumentHelp("Flow file in ovs-ofctl syntax (required); '-' is standard input.", valueName: "file")) var flows: String
+    @Option(help: ArgumentHelp("Flow file in ovs-ofctl syntax; '-' is standard input (default: the running switch).", valueName: "file"))
+    var flows: String?
+    @Option(help: ArgumentHelp("Ask the switch that listens here; instead of --flows.", valueName: "path")) var socket: String?
     @Option(help: ArgumentHelp("File of groups as `ovs-ofctl add-groups` reads it.", valueName: "file")) var groups: String?
     @Option(help: ArgumentHelp("File of meters, one as for `ovs-ofctl add-meter` on each line.", valueName: "file")) var meters: String?
     @Argument(
@@ -61,12 +70,17 @@ struct TraceCommand: ParsableCommand {
         if let packet, packet < 1 { throw ValidationError("--packet \(packet): the first packet is 1") }
         if whyNotLimit < 1 { throw ValidationError("--why-not-limit \(whyNotLimit): must be at least 1") }
         if !(1...2).contains(vlanLimit) { throw ValidationError("--vlan-limit \(vlanLimit): must be 1 or 2") }
+        if flows != nil, socket != nil { throw ValidationError("--flows and --socket exclude each other") }
+        if flows == nil, groups != nil || meters != nil || !ports.isEmpty {
+            throw ValidationError("--groups, --meters and --port are for --flows; the running switch has its own")
+        }
         if flows == "-", capture == "-" { throw ValidationError("standard input can be read once only, and '-' is given 2 times") }
     }
 
     func run() throws {
-        let program = try FlowProgram(flows: flows, groups: groups, meters: meters)
         let subject = try description.map(TracedPacket.init(description:)) ?? TracedPacket(capture: capture!, number: packet!, inPort: inPort!.number)
+        guard let flows else { return try runLive(subject) }
+        let program = try FlowProgram(flows: flows, groups: groups, meters: meters)
         var limits = Limits()
         limits.vlanTags = max(vlanLimit, subject.tagCount)
         let registry = PortRegistry()
@@ -87,5 +101,24 @@ struct TraceCommand: ParsableCommand {
         } else {
             try OutputFile.print(report.text(.standardOutput))
         }
+    }
+
+    /// Has the running switch follow the packet.
+    private func runLive(_ subject: TracedPacket) throws {
+        let client = try ControlClient(path: socket ?? ControlSocketPath.standard)
+        let answer = try client.request(
+            "trace",
+            LiveTrace.Request(
+                packet: ControlValue.Trace(
+                    frame: Data(subject.bytes), inPort: subject.inPort,
+                    metadata: subject.metadata.map { key in (0..<FlowKeyLayout.wordCount).map { key.words[$0] } },
+                    whyNotLimit: whyNot || json ? whyNotLimit : 0),
+                originalSize: subject.originalSize, assumed: subject.assumed, source: subject.source, description: description,
+                explainsHigher: whyNot || json, isStyled: !json && TextStyle.standardOutput.isOn),
+            LiveTrace.self)
+        var arrived = FlowKey()
+        for (i, word) in answer.arrived.prefix(FlowKeyLayout.wordCount).enumerated() { arrived.words[i] = word }
+        try subject.check(arrived: arrived)
+        try OutputFile.print(json ? answer.report : answer.text)
     }
 }

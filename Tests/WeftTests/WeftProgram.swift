@@ -13,6 +13,24 @@ enum WeftProgram {
         func object() throws -> [String: Any] { try #require(JSONSerialization.jsonObject(with: Data(output)) as? [String: Any]) }
     }
 
+    /// Where a program is, nil when it is not installed.
+    static func find(_ tool: String) -> String? {
+        ["/usr/sbin/", "/sbin/", "/usr/bin/", "/bin/"].map { $0 + tool }.first { FileManager.default.isExecutableFile(atPath: $0) }
+    }
+
+    /// Runs another program to its end.
+    static func runTool(_ tool: String, _ arguments: [String], in folder: TemporaryFolder) throws -> Outcome {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: find(tool) ?? tool)
+        process.arguments = arguments
+        process.standardOutput = FileHandle(forWritingAtPath: folder.file("tool.stdout", []))
+        process.standardError = FileHandle(forWritingAtPath: folder.file("tool.stderr", []))
+        try process.run()
+        process.waitUntilExit()
+        return Outcome(
+            code: process.terminationStatus, output: folder.bytes("tool.stdout"), errors: String(decoding: folder.bytes("tool.stderr"), as: UTF8.self))
+    }
+
     static var path: String {
         // The test bundle is a program of its own in the folder of products.
         let bundle = try! FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
@@ -54,7 +72,7 @@ final class TemporaryFolder {
         return file
     }
 
-    func file(_ name: String, _ text: String) -> String { file(name, Array(text.utf8)) }
+    @discardableResult func file(_ name: String, _ text: String) -> String { file(name, Array(text.utf8)) }
     func name(_ name: String) -> String { path + "/" + name }
     func bytes(_ name: String) -> [UInt8] { (try? Array(Data(contentsOf: URL(fileURLWithPath: path + "/" + name)))) ?? [] }
 }

@@ -4,15 +4,17 @@ import Ports
 final class PortFactory {
     private let workers: Int
     private let namespaces = DeviceNamespaces()
+    private let tunnels: TunnelStack
     /// Ends of patches whose other end has been made, by name.
     private var patchEnds: [String: PatchPort] = [:]
     /// The ports made, and where their devices are; for changes.
-    private var devices: [(number: UInt32, monitor: LinkMonitor)] = []
+    private var devices: [UInt32: (device: String, monitor: LinkMonitor, link: Link?)] = [:]
     /// The number of a wanted port by name.
     var number: (String) -> UInt32? = { _ in nil }
 
     init(workers: Int) {
         self.workers = workers
+        tunnels = TunnelStack(workers: workers)
     }
 
     /// - Throws: when the device cannot be had; a later attempt may succeed.
@@ -25,13 +27,13 @@ final class PortFactory {
                 configuration: TapPort.Configuration(
                     device: port.deviceName, mtu: port.mtu, address: port.address, isPersistent: port.isPersistent, workers: workers),
                 monitor: monitor)
-            devices.append((number, monitor))
+            devices[number] = (port.deviceName, monitor, monitor.link(named: port.deviceName))
             return made
         case .packet:
             let monitor = try namespaces.monitor(for: port.namespace)
             let made = try PacketPort(
                 name: port.name, number: number, configuration: PacketPort.Configuration(device: port.deviceName, workers: workers), monitor: monitor)
-            devices.append((number, monitor))
+            devices[number] = (port.deviceName, monitor, monitor.link(named: port.deviceName))
             return made
         case .patch: return try patch(port, number)
         case .memory: return MemoryPort(name: port.name, number: number)
@@ -50,19 +52,32 @@ final class PortFactory {
     }
 
     func make(_ tunnel: SwitchConfiguration.Tunnel, number: UInt32) throws(PortError) -> any LivePort {
-        throw PortError("\(tunnel.name): this version has no tunnels")
+        do {
+            return try tunnels.makePort(tunnel.portConfiguration(number: number))
+        } catch let error as PortError {
+            throw error
+        } catch {
+            throw PortError("\(tunnel.name): \(error)")
+        }
     }
 
     /// Forgets what was made for a port that is gone.
     func forget(name: String, number: UInt32) {
         patchEnds[name] = nil
-        devices.removeAll { $0.number == number }
+        devices[number] = nil
     }
 
-    /// The numbers of ports whose devices may have changed since the last call.
+    /// The numbers of ports whose devices have changed since the last call.
     func changedPorts() -> [UInt32] {
+        for monitor in namespaces.all { monitor.drain() }
         var changed: [UInt32] = []
-        for monitor in namespaces.all where monitor.drain() { changed += devices.filter { $0.monitor === monitor }.map(\.number) }
+        for (number, d) in devices {
+            let link = d.monitor.link(named: d.device)
+            if link != d.link {
+                devices[number]!.link = link
+                changed.append(number)
+            }
+        }
         return changed
     }
 

@@ -182,7 +182,7 @@ public final class VirtualSwitch: @unchecked Sendable {
 
     // MARK: - Entries
 
-    /// Applies changes to flow tables, groups and meters as one; on an error nothing after the failing one is applied.
+    /// Applies changes to flow tables, groups and meters as one: all of them, or none when one is refused.
     public func apply(_ modifications: [FlowModification]) throws(FlowTableError) {
         if let (_, error) = applyAll(modifications) { throw error }
     }
@@ -193,15 +193,7 @@ public final class VirtualSwitch: @unchecked Sendable {
             collectCounters()
             return tables.withOwnership {
                 defer { tables.publish() }
-                let now = weft_monotonic_ns()
-                for (i, m) in modifications.enumerated() {
-                    do throws(FlowTableError) {
-                        try tables.apply(m, now: now)
-                    } catch {
-                        return (i, error)
-                    }
-                }
-                return nil
+                return tables.transact(modifications, now: weft_monotonic_ns())
             }
         }
     }

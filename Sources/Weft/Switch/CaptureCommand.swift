@@ -22,7 +22,8 @@ struct CaptureCommand: ParsableCommand {
     @OptionGroup var control: ControlOptions
     @Argument(help: "The port's name or number (this or --flow is required).") var port: String?
     @Option(help: ArgumentHelp("Packets that arrive and match, in flow text.", valueName: "match")) var flow: String?
-    @Option(name: .customShort("w"), help: ArgumentHelp("The pcapng file to write (required); '-' is standard output.", valueName: "file")) var file: String
+    @Option(name: .customShort("w"), help: ArgumentHelp("The pcapng file to write (required); '-' is standard output.", valueName: "file")) var file:
+        String
     @Option(help: ArgumentHelp("End after so many packets.", valueName: "n")) var count: Int?
     @Option(help: ArgumentHelp("Bytes to keep of each packet (default: all).", valueName: "bytes")) var snap: Int?
 
@@ -31,7 +32,6 @@ struct CaptureCommand: ParsableCommand {
         if let count, count < 1 { throw ValidationError("--count \(count): must be at least 1") }
         if let snap, !(14...(1 << 18)).contains(snap) { throw ValidationError("--snap \(snap): must be 14 to 262144") }
     }
-
 
     func run() throws {
         let client = try control.connect()
@@ -46,7 +46,7 @@ struct CaptureCommand: ParsableCommand {
         for source in sources {
             source.setEventHandler { [json = control.json] in
                 counts.finish(json: json, isOutputTaken: file == "-")
-                exit(0)
+                Glibc.exit(0)
             }
             source.resume()
         }

@@ -37,7 +37,11 @@ struct FlowCommand: ParsableCommand {
             let client = try control.connect()
             let done = try client.request(
                 "flow.add", ControlValue.FlowChange(flows: String(decoding: bytes, as: UTF8.self)), ControlValue.Count.self)
-            if control.json { try control.printJSON(done) } else { try OutputFile.print("\(done.count) \(done.count == 1 ? "change" : "changes") made") }
+            if control.json {
+                try control.printJSON(done)
+            } else {
+                try OutputFile.print("\(done.count) \(done.count == 1 ? "change" : "changes") made")
+            }
         }
     }
 
@@ -66,7 +70,11 @@ struct FlowCommand: ParsableCommand {
         func run() throws {
             let done = try control.connect().request(
                 "flow.del", ControlValue.FlowSelection(filter: filter ?? "", strict: strict), ControlValue.Count.self)
-            if control.json { try control.printJSON(done) } else { try OutputFile.print("\(done.count) \(done.count == 1 ? "entry" : "entries") deleted") }
+            if control.json {
+                try control.printJSON(done)
+            } else {
+                try OutputFile.print("\(done.count) \(done.count == 1 ? "entry" : "entries") deleted")
+            }
         }
     }
 

@@ -29,7 +29,9 @@ struct LiveTrace: Codable {
         guard s.hasPort(r.packet.inPort) || r.packet.inPort == ReservedPort.local || r.packet.inPort == ReservedPort.controller else {
             throw ControlError(.notFound, "in_port \(r.packet.inPort) is no port of the switch; weft port list tells them")
         }
-        if r.packet.frame.count > s.options.maxFrameLength { throw ControlError(.badParameters, "a frame of \(r.packet.frame.count) bytes is too long") }
+        if r.packet.frame.count > s.options.maxFrameLength {
+            throw ControlError(.badParameters, "a frame of \(r.packet.frame.count) bytes is too long")
+        }
         var metadata: FlowKey?
         if let words = r.packet.metadata {
             guard words.count == FlowKeyLayout.wordCount else {

@@ -6,7 +6,8 @@ import SwitchAgent
 /// `weft port`: the ports of a running switch.
 struct PortCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "port", abstract: "Add, delete and list the ports of a running switch.", subcommands: [Add.self, Delete.self, List.self, Stats.self])
+        commandName: "port", abstract: "Add, delete and list the ports of a running switch.",
+        subcommands: [Add.self, Delete.self, List.self, Stats.self])
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(

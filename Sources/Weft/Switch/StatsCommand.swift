@@ -41,7 +41,9 @@ struct StatsCommand: ParsableCommand {
                 let text = StatsTable(now.report, since: last.report, seconds: seconds, style: .standardOutput).text()
                 // Home, draw over, clear the rest of each line and of the screen: no flicker.
                 try OutputFile.print(
-                    isTerminal ? "\u{1b}[H" + text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\u{1b}[K\n") + "\u{1b}[K\u{1b}[J" : text + "\n")
+                    isTerminal
+                        ? "\u{1b}[H" + text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\u{1b}[K\n")
+                            + "\u{1b}[K\u{1b}[J" : text + "\n")
             }
             last = now
             shown += 1

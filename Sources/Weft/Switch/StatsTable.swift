@@ -17,10 +17,13 @@ struct StatsTable {
 
     func text() -> String {
         var out: [String] = []
-        let received = before.map { ", \(Self.rate(now.received, $0.received, seconds)) packets/s, \(Self.bits(now.receivedBytes, $0.receivedBytes, seconds))" } ?? ""
+        let received =
+            before.map { ", \(Self.rate(now.received, $0.received, seconds)) packets/s, \(Self.bits(now.receivedBytes, $0.receivedBytes, seconds))" }
+            ?? ""
         out.append(style.strong("received \(ReplaySummary.count(now.received)) packets (\(ReplaySummary.size(now.receivedBytes)))\(received)"))
         out.append(
-            "copied \(ReplaySummary.count(now.copied)), ended \(ReplaySummary.count(now.ended)), to the controller \(ReplaySummary.count(now.toController))")
+            "copied \(ReplaySummary.count(now.copied)), ended \(ReplaySummary.count(now.ended)), to the controller \(ReplaySummary.count(now.toController))"
+        )
         out.append("")
         out += ports()
         out.append("")
@@ -34,7 +37,9 @@ struct StatsTable {
             let (hits, misses) = (now.cacheHits &- before.cacheHits, now.cacheMisses &- before.cacheMisses)
             if hits + misses > 0 { recent = ", now \(ReplaySummary.decimal(Double(hits) / Double(hits + misses) * 100, 1)) %" }
         }
-        out.append("Cache: \(share)\(recent), \(ReplaySummary.count(UInt64(now.cachedFlows))) flows; \(ReplaySummary.count(UInt64(now.entryCount))) entries in the tables")
+        out.append(
+            "Cache: \(share)\(recent), \(ReplaySummary.count(UInt64(now.cachedFlows))) flows; \(ReplaySummary.count(UInt64(now.entryCount))) \(now.entryCount == 1 ? "entry" : "entries") in the tables"
+        )
         return out.joined(separator: "\n")
     }
 

@@ -61,10 +61,12 @@ struct TracedPacket {
     }
 
     /// Refuses a description that no packet fits, rather than tracing another packet.
-    func check(_ trace: PacketTrace) throws {
+    func check(_ trace: PacketTrace) throws { try check(arrived: trace.arrived) }
+
+    func check(arrived: FlowKey) throws {
         guard let match else { return }
-        if match.accepts(trace.arrived) { return }
-        let differences = FlowFields.differences(match, trace.arrived)
+        if match.accepts(arrived) { return }
+        let differences = FlowFields.differences(match, arrived)
         let text = differences.map { "\($0.wanted) (it would be \($0.actual))" }.joined(separator: ", ")
         throw CommandError("no packet can be built with \(text.isEmpty ? "all of these values" : text)")
     }

@@ -43,7 +43,8 @@ extension Translator {
             // What the limit says depends on the learned entries, which no key holds.
             builder.flags |= Program.Flag.isTransient
             // Who traces is the owner already.
-            let isLearned = trace == nil ? tables.owner.withLock { _ in tables.wouldLearn(entry, limit: l.limit) } : tables.wouldLearn(entry, limit: l.limit)
+            let isLearned =
+                trace == nil ? tables.owner.withLock { _ in tables.wouldLearn(entry, limit: l.limit) } : tables.wouldLearn(entry, limit: l.limit)
             store(isLearned ? 1 : 0, result)
         }
     }

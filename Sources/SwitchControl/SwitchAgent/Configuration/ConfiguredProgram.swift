@@ -16,7 +16,8 @@ struct ConfiguredProgram: Sendable {
         var faults: [String] = []
         var all: [(FlowModification, where: String)] = []
         let programs: [(String, SwitchConfiguration.Program?, ([UInt8]) -> FlowText.Parsed)] = [
-            ("meters", configuration.meters, { FlowText.parseMeters(bytes: $0) }), ("groups", configuration.groups, { FlowText.parseGroups(bytes: $0) }),
+            ("meters", configuration.meters, { FlowText.parseMeters(bytes: $0) }),
+            ("groups", configuration.groups, { FlowText.parseGroups(bytes: $0) }),
             ("flows", configuration.flows, { FlowText.parse(bytes: $0) }),
         ]
         for (key, program, parse) in programs {
@@ -27,10 +28,10 @@ struct ConfiguredProgram: Sendable {
             switch program {
             case .file(let path, let line):
                 name = path.hasPrefix("/") ? path : ((file as NSString).deletingLastPathComponent as NSString).appendingPathComponent(path)
-                do {
-                    bytes = Array(try Data(contentsOf: URL(fileURLWithPath: name)))
+                do throws(ConfigurationFile.Failure) {
+                    bytes = try ConfigurationFile.read(name)
                 } catch {
-                    faults.append("\(file):\(line): \(key): \(name) cannot be read: \(Self.reason(error))")
+                    faults.append("\(file):\(line): \(key): \(name) cannot be read: \(error.reason)")
                     continue
                 }
             case .inline(let text, let line):
@@ -68,11 +69,6 @@ struct ConfiguredProgram: Sendable {
         entries = configuration.flows == nil ? [Self.standard] : tables.entries().map(\.entry)
     }
 
-    private static func reason(_ error: any Error) -> String {
-        let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-        return underlying.map { String(cString: strerror(Int32($0.code))) } ?? error.localizedDescription
-    }
-
     /// Every change that leads from an empty switch to this program.
     var modifications: [FlowModification] { Self().changes(to: self, live: []) }
 
@@ -100,7 +96,9 @@ struct ConfiguredProgram: Sendable {
             out.append(meters[id] == nil ? .addMeter(meter) : .modifyMeter(meter))
         }
         // A group may name any other; those that are named come first.
-        for group in new.groupsInOrder where groups[group.id] != group { out.append(groups[group.id] == nil ? .addGroup(group) : .modifyGroup(group)) }
+        for group in new.groupsInOrder where groups[group.id] != group {
+            out.append(groups[group.id] == nil ? .addGroup(group) : .modifyGroup(group))
+        }
         let present = Dictionary(live.map { (Identity($0), $0) }, uniquingKeysWith: { $1 })
         let wanted = Set(new.entries.map(Identity.init))
         for e in new.entries where present[Identity(e)] != e { out.append(.flow(.add, e)) }

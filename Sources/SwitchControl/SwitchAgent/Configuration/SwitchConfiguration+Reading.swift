@@ -120,7 +120,8 @@ extension SwitchConfiguration {
             ("mtu", [PortKind.tap]), ("mac", [.tap]), ("persist", [.tap]), ("device", [.tap, .packet, .xdp]), ("netns", [.tap, .packet, .xdp]),
             ("peer", [.patch]),
         ] where mapping[key] != nil && !isFor.contains(kind) {
-            faults.add(mapping[key]?.mark, "\(key) is for \(isFor.map(\.rawValue).joined(separator: ", ")) ports, and \(name) is a \(kind.rawValue) port")
+            faults.add(
+                mapping[key]?.mark, "\(key) is for \(isFor.map(\.rawValue).joined(separator: ", ")) ports, and \(name) is a \(kind.rawValue) port")
         }
         if kind == .patch, peer == nil { faults.add(reader.mark, "\(what) is a patch port and has no peer, the name of its other end") }
         if [.tap, .packet, .xdp].contains(kind), device == nil, mapping["device"] == nil, deviceName(name) == nil {

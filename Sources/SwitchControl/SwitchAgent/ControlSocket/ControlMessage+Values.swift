@@ -45,6 +45,11 @@ public enum ControlValue {
             self.filter = filter
             self.strict = strict
         }
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            filter = try container.decodeIfPresent(String.self, forKey: .filter) ?? ""
+            strict = try container.decodeIfPresent(Bool.self, forKey: .strict)
+        }
     }
     public struct Count: Codable, Sendable {
         public var count: Int

@@ -31,6 +31,10 @@ public final class ControlServer: @unchecked Sendable {
     /// Carries out a request and returns the JSON of its result; on the server's thread.
     public var handler: (ControlCall) throws(ControlError) -> Data = { (_: ControlCall) throws(ControlError) -> Data in Data("{}".utf8) }
 
+    /// Further descriptors to wait for, asked before each wait, and what to do when one is readable; on the server's thread.
+    public var watched: () -> [Int32] = { [] }
+    public var onWatched: () -> Void = {}
+
     /// Listens on a path, whose folder is made when it is missing (0755).
     ///
     /// - Throws: `.busy` when another switch listens there, `.failed` for what the system says.
@@ -120,6 +124,8 @@ public final class ControlServer: @unchecked Sendable {
                 if c.stream != nil { isStreaming = true }
                 polled.append(pollfd(fd: c.descriptor, events: events, revents: 0))
             }
+            let own = polled.count
+            for descriptor in watched() { polled.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)) }
             poll(&polled, nfds_t(polled.count), isStreaming ? 20 : connections.isEmpty ? -1 : 1000)
             let now = weft_monotonic_ns()
             if polled[0].revents != 0 {
@@ -130,7 +136,8 @@ public final class ControlServer: @unchecked Sendable {
                 }
                 for body in list { body() }
             }
-            for p in polled.dropFirst(2) {
+            if polled[own...].contains(where: { $0.revents != 0 }) { onWatched() }
+            for p in polled[2..<own] {
                 guard let c = connections[p.fd] else { continue }
                 if p.revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0, p.revents & Int16(POLLIN) == 0 { c.hangUp() }
                 if p.revents & Int16(POLLOUT) != 0 { c.flush(now: now) }

@@ -54,7 +54,8 @@ extension SwitchDaemon {
         do throws(ConfigurationError) {
             configuration = try SwitchConfiguration(yaml: "{\"\(list)\": [\(String(decoding: json, as: UTF8.self))]}", file: "")
         } catch {
-            throw ControlError(.badParameters, error.faults.map { $0.message.replacingOccurrences(of: " 1 has", with: " has") }.joined(separator: "\n"))
+            throw ControlError(
+                .badParameters, error.faults.map { $0.message.replacingOccurrences(of: " 1 has", with: " has") }.joined(separator: "\n"))
         }
         if let port = configuration.ports.first {
             if port.namespace != nil, !Privileges.mayEnterNamespaces {
@@ -73,7 +74,7 @@ extension SwitchDaemon {
         let parsed = FlowText.parse(text)
         guard parsed.isValid else { throw ControlError(.badParameters, parsed.errors.prefix(20).map(\.description).joined(separator: "\n")) }
         if let (index, error) = virtualSwitch.applyAll(parsed.modifications) {
-            throw ControlError(.refused, "line \(parsed.lines[index]): \(error); the lines before it are in effect")
+            throw ControlError(.refused, "line \(parsed.lines[index]): \(error); none of the lines is in effect")
         }
         return ControlLine.encode(ControlValue.Count(count: parsed.modifications.count))
     }
@@ -117,7 +118,8 @@ extension SwitchDaemon {
         let now = weft_monotonic_ns()
         let flows = virtualSwitch.entries().filter { filter.selects($0.entry) }.map { e in
             ControlValue.Flow(
-                table: e.entry.table, priority: e.entry.priority, cookie: "0x" + String(e.entry.cookie, radix: 16), match: FlowText.text(e.entry.match),
+                table: e.entry.table, priority: e.entry.priority, cookie: "0x" + String(e.entry.cookie, radix: 16),
+                match: FlowText.text(e.entry.match),
                 actions: e.entry.actions.isEmpty ? "drop" : e.entry.actions.map { FlowText.text($0) }.joined(separator: ","), packets: e.packets,
                 bytes: e.bytes, idleTimeout: e.entry.idleTimeout, hardTimeout: e.entry.hardTimeout, importance: e.entry.importance,
                 idleAge: now > e.lastUsed ? Double(now - e.lastUsed) / 1e9 : 0, text: FlowText.text(e.entry))

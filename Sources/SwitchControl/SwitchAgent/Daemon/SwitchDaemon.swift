@@ -64,12 +64,10 @@ public final class SwitchDaemon: @unchecked Sendable {
     public static func load(_ file: String?) throws(ConfigurationError) -> SwitchConfiguration {
         guard let file else { return SwitchConfiguration() }
         let text: String
-        do {
-            text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: file)), as: UTF8.self)
+        do throws(ConfigurationFile.Failure) {
+            text = String(decoding: try ConfigurationFile.read(file), as: UTF8.self)
         } catch {
-            let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-            let reason = underlying.map { String(cString: strerror(Int32($0.code))) } ?? error.localizedDescription
-            throw ConfigurationError(file: file, faults: [ConfigurationFault(line: 0, column: 0, message: "cannot be read: \(reason)")])
+            throw ConfigurationError(file: file, faults: [ConfigurationFault(line: 0, column: 0, message: "cannot be read: \(error.reason)")])
         }
         return try SwitchConfiguration(yaml: text, file: file)
     }
@@ -122,6 +120,8 @@ public final class SwitchDaemon: @unchecked Sendable {
         virtualSwitch.start()
         openAll(Self.wanted(configuration))
         server.handler = { [unowned self] (call: ControlCall) throws(ControlError) -> Data in try handle(call) }
+        server.watched = { [factory] in factory.descriptors }
+        server.onWatched = { [unowned self] in followDevices() }
         server.start()
         let timer = DispatchSource.makeTimerSource(queue: .global())
         timer.schedule(deadline: .now() + 1, repeating: 1, leeway: .milliseconds(200))
@@ -293,7 +293,9 @@ public final class SwitchDaemon: @unchecked Sendable {
         var faults: [String] = []
         for wanted in difference.opened {
             if added[wanted.name] != nil { faults.append("\(file): the port \"\(wanted.name)\" was added by command; delete it first") }
-            if let n = wanted.number, let other = numbers.first(where: { $0.value == n })?.key, other != wanted.name, !difference.closed.contains(other) {
+            if let n = wanted.number, let other = numbers.first(where: { $0.value == n })?.key, other != wanted.name,
+                !difference.closed.contains(other)
+            {
                 faults.append("\(file): number \(n) of port \"\(wanted.name)\" is taken by \"\(other)\"")
             }
         }
