@@ -53,7 +53,8 @@ private final class RawClient {
     }
 
     @Test(arguments: [
-        ("garbage\n", "malformed"), ("{}\n", "malformed"), ("[1,2]\n", "malformed"), ("{\"method\":5}\n", "malformed"), ("\u{0}\u{1}\u{ff}\n", "malformed"),
+        ("garbage\n", "malformed"), ("{}\n", "malformed"), ("[1,2]\n", "malformed"), ("{\"method\":5}\n", "malformed"),
+        ("\u{0}\u{1}\u{ff}\n", "malformed"),
         ("{\"method\":\"port.lst\"}\n", "unknownMethod"), ("{\"id\":3,\"method\":\"port.del\"}\n", "badParameters"),
         ("{\"method\":\"port.add\",\"params\":[]}\n", "badParameters"), ("{\"method\":\"flow.add\",\"params\":{\"flows\":7}}\n", "badParameters"),
         (String(repeating: "[", count: 100_000) + "\n", "malformed"),

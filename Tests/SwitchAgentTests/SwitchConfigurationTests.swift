@@ -49,7 +49,8 @@ import Testing
         #expect(
             c.ports[0]
                 == SwitchConfiguration.Port(
-                    name: "vm1", number: 7, kind: .tap, device: "tap7", namespace: "blue", mtu: 9000, address: [2, 0, 0, 0, 0, 7], isPersistent: true))
+                    name: "vm1", number: 7, kind: .tap, device: "tap7", namespace: "blue", mtu: 9000, address: [2, 0, 0, 0, 0, 7], isPersistent: true)
+        )
         #expect(c.ports[1].peer == "p2" && c.usesNamespaces)
         let g = c.tunnels[0].portConfiguration(number: 16)
         #expect(c.tunnels[0].number == 16 && g.remote == .flow && g.key == .flow && g.destinationPort == 6082 && g.checksum == .off)
@@ -102,7 +103,10 @@ import Testing
     }
 
     @Test func faultsOfInlineEntriesHaveTheLinesOfTheConfiguration() throws {
-        for yaml in ["workers: 1\nflows: |\n  priority=1,actions=drop\n  priority=x,actions=drop\n", "workers: 1\nflows:\n  - priority=1,actions=drop\n  - priority=x,actions=drop\n"] {
+        for yaml in [
+            "workers: 1\nflows: |\n  priority=1,actions=drop\n  priority=x,actions=drop\n",
+            "workers: 1\nflows:\n  - priority=1,actions=drop\n  - priority=x,actions=drop\n",
+        ] {
             let c = try SwitchConfiguration(yaml: yaml, file: "s.yaml")
             do throws(ConfigurationError) {
                 _ = try ConfiguredProgram(c, file: "s.yaml")

@@ -59,7 +59,8 @@ final class DaemonBench {
         let client = try bench.client()
         _ = try client.request("flow.add", ControlValue.FlowChange(flows: "priority=5,arp,actions=drop"), ControlValue.Count.self)
         try bench.write(
-            "ports:\n- {name: a, number: 1, kind: memory}\n- {name: c, number: 3, kind: memory}\nflows: |\n  priority=1,actions=output:2\n  priority=8,actions=output:3\n")
+            "ports:\n- {name: a, number: 1, kind: memory}\n- {name: c, number: 3, kind: memory}\nflows: |\n  priority=1,actions=output:2\n  priority=8,actions=output:3\n"
+        )
         let done = try client.request("switch.reload", ControlValue.Reloaded.self).changes
         #expect(done == ["port b removed", "port c added", "2 changes of entries, groups and meters"])
         #expect(try bench.port("a") === kept)
@@ -111,7 +112,8 @@ final class DaemonBench {
     }
 
     @Test func patchPortsCarryFramesAndWaitForEachOther() throws {
-        let bench = try DaemonBench(Self.two + "- {name: p, number: 4, kind: patch, peer: q}\nflows: [\"in_port=1,actions=output:4\", \"in_port=5,actions=output:2\"]\n")
+        let bench = try DaemonBench(
+            Self.two + "- {name: p, number: 4, kind: patch, peer: q}\nflows: [\"in_port=1,actions=output:4\", \"in_port=5,actions=output:2\"]\n")
         let client = try bench.client()
         #expect(try client.request("port.list", ControlValue.Ports.self).waiting.map(\.name) == ["p"])
         _ = try client.request("port.add", ["name": "q", "kind": "patch", "peer": "p", "number": "5"], ControlValue.AddedPort.self)
@@ -132,7 +134,9 @@ final class DaemonBench {
 
     @Test func entriesAreSelectedAsOvsOfctlDoes() throws {
         let bench = try DaemonBench(
-            Self.two + "flows: |\n  table=0,priority=7,cookie=0x11,ip,actions=output:2\n  table=0,priority=3,cookie=0x21,tcp,actions=output:1\n  table=4,actions=drop\n")
+            Self.two
+                + "flows: |\n  table=0,priority=7,cookie=0x11,ip,actions=output:2\n  table=0,priority=3,cookie=0x21,tcp,actions=output:1\n  table=4,actions=drop\n"
+        )
         let client = try bench.client()
         func dump(_ filter: String) throws -> [UInt16] {
             try client.request("flow.dump", ControlValue.FlowSelection(filter: filter), ControlValue.Flows.self).flows.map(\.priority)
@@ -159,7 +163,9 @@ final class DaemonBench {
         let client = try bench.client()
         let error = #expect(throws: ControlError.self) {
             try client.request(
-                "flow.add", ControlValue.FlowChange(flows: "priority=5,actions=drop\nmodify_group group_id=3,type=all\ngroup group_id=1,type=all\ngroup group_id=1,type=all"),
+                "flow.add",
+                ControlValue.FlowChange(
+                    flows: "priority=5,actions=drop\nmodify_group group_id=3,type=all\ngroup group_id=1,type=all\ngroup group_id=1,type=all"),
                 ControlValue.Count.self)
         }
         #expect(error != nil)
@@ -193,7 +199,8 @@ final class DaemonBench {
 
     @Test func aCaptureSaysWhereEachPacketWent() throws {
         let bench = try DaemonBench(
-            Self.two + "flows: [\"priority=2,in_port=1,dl_dst=02:00:00:00:00:02,actions=output:2,controller\", \"priority=1,in_port=2,actions=drop\"]\n")
+            Self.two
+                + "flows: [\"priority=2,in_port=1,dl_dst=02:00:00:00:00:02,actions=output:2,controller\", \"priority=1,in_port=2,actions=drop\"]\n")
         let client = try bench.client()
         _ = try client.request("capture", ControlValue.Capture(port: "a", match: nil, count: 2, snap: 20), ControlValue.CaptureBegun.self)
         var other = DaemonBench.frame()

@@ -35,7 +35,9 @@ import Testing
         let bench = try SwitchProcess("ports:\n- {name: a, number: 1, kind: memory}\n- {name: b, number: 2, kind: memory}\n")
         defer { bench.stop() }
         let list = try bench.weft("port", "list")
-        #expect(list.text.hasPrefix("  port  name  kind    state   mtu  address  as\n     1  a     memory  up     1500           memory\n"), "\(list.text)")
+        #expect(
+            list.text.hasPrefix("  port  name  kind    state   mtu  address  as\n     1  a     memory  up     1500           memory\n"),
+            "\(list.text)")
         #expect(try bench.weft("port", "add", "c", "--kind", "memory", "--number", "7").text == "port 7 (c) added\n")
         #expect(try bench.weft("port", "stats", "c").text.contains("7  c"))
         #expect(try bench.weft("port", "del", "7").text == "port c deleted\n")
@@ -138,10 +140,15 @@ import Testing
         #expect(capture.process.terminationStatus == 0)
         if WeftProgram.find("tshark") != nil {
             let read = try WeftProgram.runTool(
-                "tshark", ["-r", file, "-T", "fields", "-e", "frame.interface_name", "-e", "frame.packet_flags_direction", "-e", "icmp.type", "-e", "frame.comment"],
+                "tshark",
+                [
+                    "-r", file, "-T", "fields", "-e", "frame.interface_name", "-e", "frame.packet_flags_direction", "-e", "icmp.type", "-e",
+                    "frame.comment",
+                ],
                 in: bench.folder)
             #expect(
-                read.text == "vm1\t0x00000001\t8\tto port 2 (vm2)\nvm2\t0x00000001\t0\tto port 1 (vm1)\nvm1\t0x00000001\t8\tto port 2 (vm2)\nvm2\t0x00000001\t0\tto port 1 (vm1)\n",
+                read.text
+                    == "vm1\t0x00000001\t8\tto port 2 (vm2)\nvm2\t0x00000001\t0\tto port 1 (vm1)\nvm1\t0x00000001\t8\tto port 2 (vm2)\nvm2\t0x00000001\t0\tto port 1 (vm1)\n",
                 "\(read.text) \(read.errors)")
         } else {
             print("skipped: reading with tshark: no tshark")

@@ -28,7 +28,8 @@ enum WeftProgram {
         try process.run()
         process.waitUntilExit()
         return Outcome(
-            code: process.terminationStatus, output: folder.bytes("tool.stdout"), errors: String(decoding: folder.bytes("tool.stderr"), as: UTF8.self))
+            code: process.terminationStatus, output: folder.bytes("tool.stdout"), errors: String(decoding: folder.bytes("tool.stderr"), as: UTF8.self)
+        )
     }
 
     static var path: String {
