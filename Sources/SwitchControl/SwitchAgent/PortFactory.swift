@@ -35,6 +35,12 @@ final class PortFactory {
                 name: port.name, number: number, configuration: PacketPort.Configuration(device: port.deviceName, workers: workers), monitor: monitor)
             devices[number] = (port.deviceName, monitor, monitor.link(named: port.deviceName))
             return made
+        case .xdp:
+            let monitor = try namespaces.monitor(for: port.namespace)
+            let made = try XDPPort(
+                name: port.name, number: number, configuration: PacketPort.Configuration(device: port.deviceName, workers: workers), monitor: monitor)
+            devices[number] = (port.deviceName, monitor, monitor.link(named: port.deviceName))
+            return made
         case .patch: return try patch(port, number)
         case .memory: return MemoryPort(name: port.name, number: number)
         default: throw PortError("\(port.name): this version has no \(port.kind.rawValue) ports")
