@@ -34,6 +34,10 @@ struct SwitchCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("The configuration (YAML, Docs/Switch.md).", valueName: "file")) var config: String?
     @Option(help: ArgumentHelp("The control socket, instead of the configured one.", valueName: "path")) var socket: String?
+    @Option(
+        help: ArgumentHelp(
+            "An OpenFlow controller besides the configured ones: tcp:HOST[:PORT], ssl:…, unix:PATH to connect to it; ptcp:[PORT][:ADDRESS], pssl:…, punix:PATH to listen for it. Can be given several times.",
+            valueName: "target")) var controller: [String] = []
     @Option(help: ArgumentHelp("What is logged: trace, debug, info, notice, warning, error or critical.", valueName: "level")) var logLevel: String?
     @Flag(help: "Read the configuration and the tables it names, tell what is wrong, and end.") var check = false
     @Flag(help: "Stay in the foreground: what it does anyway.") var foreground = false
@@ -45,11 +49,23 @@ struct SwitchCommand: ParsableCommand {
         }
     }
 
+    /// The configuration, with what the command line adds.
+    private func load() throws -> SwitchConfiguration {
+        var configuration = try SwitchDaemon.load(config)
+        for text in controller {
+            guard let target = OpenFlowTarget(text) else {
+                throw ValidationError("--controller \(text): must be like tcp:127.0.0.1:6653, unix:PATH, ptcp:6653 or punix:PATH")
+            }
+            configuration.controllers.append(target)
+        }
+        return configuration
+    }
+
     func run() throws {
         signal(SIGPIPE, SIG_IGN)
         let configuration: SwitchConfiguration
         do {
-            configuration = try SwitchDaemon.load(config)
+            configuration = try load()
             if check {
                 try SwitchDaemon.check(configuration, file: config)
                 return try OutputFile.print("\(config ?? "the standard configuration"): good")

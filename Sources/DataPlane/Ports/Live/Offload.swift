@@ -49,6 +49,12 @@ public struct Offload: Equatable, Sendable {
     @inlinable public var isNone: Bool { flags.rawValue & 1 == 0 && segmentation == 0 }
     @inlinable public var needsChecksum: Bool { flags.rawValue & 1 != 0 }
     @inlinable public var isSegmented: Bool { segmentation & 0x7f != 0 }
+    /// Computes the checksum that was left to the device, in the frame's bytes.
+    public func finish(_ frame: UnsafeMutableRawBufferPointer) {
+        guard needsChecksum, let data = frame.baseAddress else { return }
+        var record = TransmitFrame(data: data, length: frame.count, offload: self)
+        _ = ChecksumFinisher.finish(&record)
+    }
     public var kind: Segmentation? { Segmentation(rawValue: segmentation & 0x7f) }
 }
 

@@ -66,7 +66,9 @@ struct ConfiguredProgram: Sendable {
             throw ConfigurationError(texts: faults)
         }
         tables.publish()
-        entries = configuration.flows == nil ? [Self.standard] : tables.entries().map(\.entry)
+        // A switch that looks for controllers waits for their entries, or is a learning switch meanwhile (`fail-mode`).
+        let hasControllers = configuration.controllers.contains(where: \.isActive)
+        entries = configuration.flows == nil ? (hasControllers ? [] : [Self.standard]) : tables.entries().map(\.entry)
     }
 
     /// Every change that leads from an empty switch to this program.

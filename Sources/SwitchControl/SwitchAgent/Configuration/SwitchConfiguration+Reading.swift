@@ -1,5 +1,6 @@
 import Flow
 import Logging
+import OpenFlow
 import Ports
 import Wire
 import Yams
@@ -61,14 +62,46 @@ extension SwitchConfiguration {
         groups = Self.program(&reader, "groups")
         meters = Self.program(&reader, "meters")
         for node in reader.list("controllers") {
-            guard let target = node.scalar?.string else {
-                faults.add(node.mark, "a controller is a target like tcp:127.0.0.1:6653")
+            guard let text = node.scalar?.string, let target = OpenFlowTarget(text) else {
+                faults.add(node.mark, "a controller is a target like tcp:127.0.0.1:6653, ssl:…, unix:PATH, ptcp:6653, pssl:6653 or punix:PATH")
                 continue
             }
             controllers.append(target)
         }
+        datapathID = reader.value("datapath-id", "up to 16 hexadecimal digits, not all zero") { text in
+            UInt64(text, radix: 16).flatMap { $0 == 0 || text.count > 16 ? nil : $0 }
+        }
+        for node in reader.list("protocols") {
+            guard
+                let version = OpenFlowVersion.allCases.first(where: { "OpenFlow\($0.text.dropFirst(2).filter { $0 != "." })" == node.scalar?.string })
+            else {
+                faults.add(node.mark, "a protocol is OpenFlow13, OpenFlow14 or OpenFlow15")
+                continue
+            }
+            protocols = (protocols ?? []).union([version])
+        }
+        failMode = reader.choice("fail-mode", FailMode.allCases.map { ($0.rawValue, $0) }) ?? .standalone
+        if let node = reader.node("tls") { tls = Self.tls(node, faults) }
+        if tls == nil, let secure = controllers.first(where: \.isSecure), reader.node("tls") == nil {
+            faults.add(root.mark, "\(secure) needs 'tls' with key, certificate and authorities")
+        }
         reader.finish()
         checkUnique(reader, faults)
+    }
+
+    private static func tls(_ node: Node, _ faults: FaultList) -> OpenFlowConnections.TLS? {
+        guard let mapping = node.mapping else {
+            faults.add(node.mark, "'tls' is a mapping with key, certificate and authorities: files in PEM")
+            return nil
+        }
+        var reader = MappingReader(mapping, what: "tls", faults: faults)
+        let (key, certificate, authorities) = (reader.text("key"), reader.text("certificate"), reader.text("authorities"))
+        reader.finish()
+        guard let key, let certificate, let authorities else {
+            faults.add(node.mark, "'tls' needs key, certificate and authorities")
+            return nil
+        }
+        return OpenFlowConnections.TLS(key: key, certificate: certificate, authorities: authorities)
     }
 
     /// Names and numbers must be unique over ports and tunnels.

@@ -1,5 +1,6 @@
 import Flow
 import Logging
+import OpenFlow
 import Ports
 
 /// What a switch is told to be: the contents of its YAML file (`Docs/Switch.md` documents every key).
@@ -89,12 +90,21 @@ public struct SwitchConfiguration: Sendable, Equatable {
     public var stateFolder: String?
     public var ports: [Port] = []
     public var tunnels: [Tunnel] = []
-    /// nil: one entry, `priority=0,actions=normal`.
+    /// nil: one entry, `priority=0,actions=normal`, unless controllers are connected to.
     public var flows: Program?
     public var groups: Program?
     public var meters: Program?
-    /// OpenFlow controllers, for a version that speaks OpenFlow.
-    public var controllers: [String] = []
+    /// OpenFlow controllers to connect to, and addresses to listen at for others.
+    public var controllers: [OpenFlowTarget] = []
+    /// What controllers know the switch by; nil: made of the host's name and the control socket.
+    public var datapathID: UInt64?
+    /// OpenFlow versions offered; nil: all.
+    public var protocols: Set<OpenFlowVersion>?
+    /// Without a controller connected: `standalone` forwards as a learning switch, `secure` by the entries that there are.
+    public var failMode = FailMode.standalone
+    public var tls: OpenFlowConnections.TLS?
+
+    public enum FailMode: String, Sendable, CaseIterable { case standalone, secure }
 
     public init() {}
 

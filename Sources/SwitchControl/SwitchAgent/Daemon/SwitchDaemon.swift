@@ -57,6 +57,9 @@ public final class SwitchDaemon: @unchecked Sendable {
     private var numbers: [String: UInt32] = [:]
     private var waiting: [String: WaitingPort] = [:]
     private var timer: (any DispatchSourceTimer)?
+    /// The OpenFlow side, when controllers are configured.
+    public private(set) var agent: OpenFlowAgent?
+    private var connections: OpenFlowConnections?
     /// Further methods of the control socket.
     var handlers: [String: (ControlCall) throws(ControlError) -> Data] = [:]
 
@@ -98,7 +101,8 @@ public final class SwitchDaemon: @unchecked Sendable {
 
     /// Opens ports, installs entries, forwards, and listens for commands.
     public func start() {
-        virtualSwitch.onEvent = { [log] event in
+        virtualSwitch.onEvent = { [log, unowned self] event in
+            agent?.handle(event)
             switch event {
             case .portAdded(let p):
                 log.info("port added", metadata: ["port": "\(p.name)", "number": "\(p.number)", "kind": "\(p.kind.rawValue)", "as": "\(p.summary)"])
@@ -110,15 +114,11 @@ public final class SwitchDaemon: @unchecked Sendable {
                     metadata: ["port": "\(p.name)", "number": "\(p.number)", "state": "\(p.status.words)", "mtu": "\(p.status.mtu)"])
             }
         }
-        if !configuration.controllers.isEmpty {
-            log.notice(
-                "controllers are configured, but this version does not speak OpenFlow yet",
-                metadata: ["controllers": "\(configuration.controllers.joined(separator: " "))"])
-        }
         if let (_, error) = virtualSwitch.applyAll(program.modifications) { log.error("flow entry refused", metadata: ["reason": "\(error)"]) }
         factory.number = { [unowned self] in numbers[$0] }
         virtualSwitch.start()
         openAll(Self.wanted(configuration))
+        startControllers()
         server.handler = { [unowned self] (call: ControlCall) throws(ControlError) -> Data in try handle(call) }
         server.watched = { [factory] in factory.descriptors }
         server.onWatched = { [unowned self] in followDevices() }
@@ -137,11 +137,44 @@ public final class SwitchDaemon: @unchecked Sendable {
         ServiceNotification.send("READY=1\nSTATUS=forwarding between \(virtualSwitch.portCount) ports\n")
     }
 
+    /// Connects to controllers and listens for others.
+    private func startControllers() {
+        guard !configuration.controllers.isEmpty else { return }
+        var options = OpenFlowAgent.Options()
+        options.datapathID = configuration.datapathID ?? Self.datapathID(of: server.path)
+        options.versions = configuration.protocols ?? options.versions
+        options.isStandalone = configuration.failMode == .standalone && configuration.controllers.contains(where: \.isActive)
+        let agent = OpenFlowAgent(virtualSwitch, options: options)
+        self.agent = agent
+        do throws(PortError) {
+            let connections = try OpenFlowConnections(agent: agent, tls: configuration.tls, log: log)
+            self.connections = connections
+            for target in configuration.controllers {
+                do throws(PortError) {
+                    try connections.add(target)
+                } catch {
+                    log.error("controller refused", metadata: ["target": "\(target)", "reason": "\(error)"])
+                }
+            }
+        } catch {
+            log.error("no controllers", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// A datapath id that stays the same from start to start: of the host and the control socket.
+    private static func datapathID(of path: String) -> UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in (ProcessInfo.processInfo.hostName + path).utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        // As if of a locally administered address.
+        return hash & 0x0000_fdff_ffff_ffff | 0x0000_0200_0000_0000
+    }
+
     /// Ends forwarding, closes ports and the socket.
     public func stop() {
         ServiceNotification.send("STOPPING=1\n")
         log.info("stopping")
         timer?.cancel()
+        connections?.stop()
         server.stop()
         virtualSwitch.stop()
         factory.close()
@@ -319,6 +352,9 @@ public final class SwitchDaemon: @unchecked Sendable {
         for (key, isSame) in [
             ("workers", new.workers == configuration.workers), ("spin", new.spin == configuration.spin),
             ("pin-workers", new.pinsWorkers == configuration.pinsWorkers), ("socket", new.socket == configuration.socket),
+            ("controllers", new.controllers == configuration.controllers), ("datapath-id", new.datapathID == configuration.datapathID),
+            ("protocols", new.protocols == configuration.protocols), ("fail-mode", new.failMode == configuration.failMode),
+            ("tls", new.tls == configuration.tls),
         ] where !isSame { done.append("\(key) takes effect at the next start") }
         if new.logLevel != configuration.logLevel {
             DaemonLog.setLevel(new.logLevel)

@@ -1,0 +1,216 @@
+import CLinux
+import Datapath
+import Flow
+import OpenFlow
+import Ports
+
+/// The switch as controllers see it: what all their sessions share.
+///
+/// **Where it sits.** A session turns bytes into changes of the `VirtualSwitch` and answers; the agent keeps what is one for the switch (roles, port and table
+/// configuration, tunnel options, monitors) and hands asynchronous messages to the sessions that asked for them. It knows no sockets: a connection
+/// gives a session bytes and takes its bytes (`OpenFlowTransport`).
+///
+/// **Concurrency.** Everything here runs on the switch's control queue, so that a barrier is answered when all before it is done and published.
+///
+/// **Limits.** A session whose transport holds more than `backlogLimit` bytes gets no more packets, which are counted (`packetInsDropped`).
+public final class OpenFlowAgent: @unchecked Sendable {
+    public struct Options: Sendable {
+        public var datapathID: UInt64 = 0
+        public var versions: Set<OpenFlowVersion> = [.v13, .v14, .v15]
+        /// With no controller connected, whether the switch goes on as a learning switch of its own.
+        public var isStandalone = false
+        public init() {}
+    }
+
+    /// Tables that controllers see; the last number means "all", the one before is not offered, as in Open vSwitch.
+    static let tableCount: UInt8 = 254
+    static let backlogLimit = 4 << 20
+
+    let vswitch: VirtualSwitch
+    public let options: Options
+    private(set) var sessions: [OpenFlowSession] = []
+    /// The newest generation that a master or slave request named (OpenFlow 1.3.5 §6.3.5).
+    var generation: UInt64?
+    var portConfigs: [UInt32: UInt32] = [:]
+    var tableConfigs: [UInt8: TableConfig] = [:]
+    var tunnelOptions: [OpenFlow.TunnelOption] = []
+    /// Group and meter birthdays, which the tables do not keep.
+    var groupsCreated: [UInt32: UInt64] = [:]
+    var metersCreated: [UInt32: UInt64] = [:]
+    public private(set) var packetInsDropped: UInt64 = 0
+    private var nextXID: UInt32 = 0x8000_0000
+    private var packetIns: PacketInQueue?
+    /// The session whose message is being handled, for flow monitors.
+    var acting: (session: OpenFlowSession, xid: UInt32)?
+    private var hasStandaloneEntry = false
+
+    public init(_ vswitch: VirtualSwitch, options: Options = Options()) {
+        self.vswitch = vswitch
+        self.options = options
+        vswitch.onControl {
+            let control = vswitch.control
+            let queue = PacketInQueue { [weak self] in control.async { [weak self] in self?.deliverPacketIns() } }
+            packetIns = queue
+            for thread in vswitch.threads { vswitch.reach(thread) { thread.worker.packetIns = queue } }
+            vswitch.tables.onRemoval = { [weak self] in self?.entryRemoved($0) }
+            updateStandalone()
+        }
+    }
+
+    /// Ends every session.
+    public func stop(reason: String) {
+        vswitch.onControl { for s in sessions { s.transport.close(reason: reason) } }
+    }
+
+    // MARK: - Sessions
+
+    /// Begins a session; its `hello` is sent at once. Give what the transport receives to `receive`, and tell its end by `ended`.
+    public func begin(_ transport: any OpenFlowTransport, name: String) -> OpenFlowSession {
+        vswitch.onControl {
+            let s = OpenFlowSession(agent: self, transport: transport, name: name)
+            sessions.append(s)
+            s.start()
+            return s
+        }
+    }
+
+    public func receive(_ bytes: [UInt8], for session: OpenFlowSession) { vswitch.onControl { session.receive(bytes) } }
+
+    public func ended(_ session: OpenFlowSession) {
+        vswitch.onControl {
+            sessions.removeAll { $0 === session }
+            updateMonitoring()
+            updateStandalone()
+        }
+    }
+
+    /// Asks a silent peer for a sign of life.
+    public func probe(_ session: OpenFlowSession) { vswitch.onControl { session.send(.echoRequest([]), xid: makeXID()) } }
+
+    func sessionIsReady() { updateStandalone() }
+
+    /// A transaction id for a message of our own.
+    func makeXID() -> UInt32 {
+        nextXID &+= 1
+        return nextXID
+    }
+
+    /// Adds or removes the learning switch that serves while no controller is connected.
+    private func updateStandalone() {
+        let isAlone = options.isStandalone && !sessions.contains { $0.isReady }
+        guard isAlone != hasStandaloneEntry else { return }
+        hasStandaloneEntry = isAlone
+        let entry = FlowEntry(priority: 0, actions: [.output(port: ReservedPort.normal)], cookie: Self.standaloneCookie)
+        vswitch.tables.withOwnership {
+            try? vswitch.tables.apply(
+                isAlone ? .flow(.add, entry) : .flow(.deleteStrict, entry, cookieMask: .max), now: weft_monotonic_ns())
+            vswitch.tables.publish()
+        }
+    }
+    static let standaloneCookie: UInt64 = 0x7765_6674_0000_0001
+
+    // MARK: - Asynchronous messages
+
+    private func deliverPacketIns() {
+        guard let packetIns else { return }
+        for packet in packetIns.takeAll() {
+            for s in sessions where s.isReady && s.wants(packet) {
+                if s.transport.backlog > Self.backlogLimit {
+                    packetInsDropped += 1
+                } else {
+                    s.send(packet)
+                }
+            }
+        }
+    }
+
+    private func entryRemoved(_ removal: FlowRemoval) {
+        let s = removal.statistics
+        if s.entry.flags.contains(.sendFlowRemoved), let reason = FlowRemoved.Reason(rawValue: removal.reason.rawValue) {
+            let message = FlowRemoved(
+                reason: reason, table: s.entry.table, priority: s.entry.priority, cookie: s.entry.cookie, idleTimeout: s.entry.idleTimeout,
+                hardTimeout: s.entry.hardTimeout, match: s.entry.match, counters: Self.counters(s, now: weft_monotonic_ns()))
+            for session in sessions where session.isReady && session.wants(.flowRemoved, reason: UInt32(reason.rawValue)) {
+                // Versions before 1.4 know the first four reasons.
+                if session.version < .v14, reason.rawValue > 3 {
+                    var m = message
+                    m.reason = .delete
+                    session.send(.flowRemoved(m), xid: 0)
+                } else {
+                    session.send(.flowRemoved(message), xid: 0)
+                }
+            }
+        }
+        tellMonitors(.removed, s.entry, reason: removal.reason.rawValue)
+    }
+
+    /// Tells of a port, as `VirtualSwitch.onEvent` does. Call on the control queue.
+    public func handle(_ event: SwitchEvent) {
+        let (reason, report): (OpenFlow.PortStatus.Reason, PortReport) =
+            switch event {
+            case .portAdded(let r): (.add, r)
+            case .portRemoved(let r): (.delete, r)
+            case .portChanged(let r): (.modify, r)
+            }
+        tellPort(reason, report)
+    }
+
+    func tellPort(_ reason: OpenFlow.PortStatus.Reason, _ report: PortReport) {
+        let status = OpenFlow.PortStatus(reason, port(report))
+        for s in sessions where s.isReady && s.wants(.portStatus, reason: UInt32(reason.rawValue)) { s.send(.portStatus(status), xid: 0) }
+    }
+
+    /// Passes a change of groups or meters on to the other controllers that asked for it (OpenFlow 1.4.0 §7.4.6).
+    func forward(_ message: [UInt8], kind: UInt32, from session: OpenFlowSession) {
+        for s in sessions where s !== session && s.isReady && s.version >= .v14 && s.wants(.requestForward, reason: kind) {
+            s.send(.requestForward(message), xid: 0)
+        }
+    }
+
+    // MARK: - Flow monitors
+
+    func updateMonitoring() {
+        let isNeeded = sessions.contains { !$0.monitors.isEmpty }
+        if isNeeded, vswitch.tables.onAddition == nil {
+            vswitch.tables.onAddition = { [weak self] entry, isNew in self?.tellMonitors(isNew ? .added : .modified, entry, reason: 0) }
+        } else if !isNeeded {
+            vswitch.tables.onAddition = nil
+        }
+    }
+
+    private func tellMonitors(_ event: FlowUpdate.Event, _ entry: FlowEntry, reason: UInt8) {
+        for s in sessions where s.isReady && !s.monitors.isEmpty { s.tellMonitors(event, entry, reason: reason) }
+    }
+
+    // MARK: - Values
+
+    static func counters(_ s: Datapath.FlowStatistics, now: UInt64) -> FlowCounters {
+        let age = now > s.created ? now - s.created : 0
+        return FlowCounters(
+            packets: s.packets, bytes: s.bytes, seconds: UInt32(clamping: age / 1_000_000_000), nanoseconds: UInt32(age % 1_000_000_000))
+    }
+
+    /// A port as OpenFlow describes it.
+    func port(_ report: PortReport) -> SwitchPort {
+        let bytes = (report.address ?? "").split(separator: ":").compactMap { UInt64($0, radix: 16) }
+        var p = SwitchPort(number: report.number, address: bytes.reduce(0) { $0 << 8 | $1 }, name: String(report.name.prefix(15)))
+        p.config = portConfigs[report.number] ?? 0
+        if !report.status.isUp { p.config |= SwitchPort.Config.portDown }
+        if !report.status.isForwarding { p.state |= SwitchPort.State.linkDown } else { p.state |= SwitchPort.State.live }
+        // 10 Gbit/s, full duplex, copper: what virtual devices call themselves.
+        if report.kind != .patch {
+            p.current = 1 << 6 | 1 << 11
+            (p.currentSpeed, p.maximumSpeed) = (10_000_000, 10_000_000)
+        }
+        return p
+    }
+}
+
+/// What carries a session's bytes. Called on the control queue.
+public protocol OpenFlowTransport: AnyObject {
+    func send(_ bytes: [UInt8])
+    /// Bytes accepted and not yet taken by the peer.
+    var backlog: Int { get }
+    /// Closes after what was sent; `reason` is for the log.
+    func close(reason: String)
+}

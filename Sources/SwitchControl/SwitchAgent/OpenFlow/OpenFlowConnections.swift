@@ -1,0 +1,320 @@
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import NIOTLS
+import OpenFlow
+import Ports
+import Synchronization
+
+/// The sockets of a switch's OpenFlow sessions: connects to controllers, again and again, and listens for others.
+///
+/// A lost or refused connection is tried again after 1, 2, 4, then every 8 seconds. A silent peer is asked for an echo after `idleSeconds`, and given up after
+/// as many more. At most `connectionLimit` connections are accepted at a time.
+public final class OpenFlowConnections: @unchecked Sendable {
+    /// Files in PEM: the switch's own key and certificate, and those whose signature makes a peer's certificate good.
+    public struct TLS: Sendable, Equatable {
+        public var key: String
+        public var certificate: String
+        public var authorities: String
+        public init(key: String, certificate: String, authorities: String) {
+            self.key = key
+            self.certificate = certificate
+            self.authorities = authorities
+        }
+    }
+
+    static let idleSeconds: Int64 = 5
+    static let connectionLimit = 256
+
+    let agent: OpenFlowAgent
+    let log: Logger
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let clientContext: NIOSSLContext?
+    private let serverContext: NIOSSLContext?
+    private let state = Mutex(State())
+    private struct State {
+        var listeners: [any Channel] = []
+        var channels: [ObjectIdentifier: any Channel] = [:]
+        var isStopping = false
+    }
+
+    /// - Throws: when a file of `tls` cannot be used; says which.
+    public init(agent: OpenFlowAgent, tls: TLS?, log: Logger) throws(PortError) {
+        self.agent = agent
+        self.log = log
+        guard let tls else {
+            (clientContext, serverContext) = (nil, nil)
+            return
+        }
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(tls.certificate).map { NIOSSLCertificateSource.certificate($0) }
+            let key = NIOSSLPrivateKeySource.privateKey(try NIOSSLPrivateKey(file: tls.key, format: .pem))
+            var client = TLSConfiguration.makeClientConfiguration()
+            client.certificateChain = chain
+            client.privateKey = key
+            client.trustRoots = .file(tls.authorities)
+            // Controllers are known by who signed their certificate, as in Open vSwitch; their names are seldom in it.
+            client.certificateVerification = .noHostnameVerification
+            var server = TLSConfiguration.makeServerConfiguration(certificateChain: chain, privateKey: key)
+            server.trustRoots = .file(tls.authorities)
+            server.certificateVerification = .noHostnameVerification
+            clientContext = try NIOSSLContext(configuration: client)
+            serverContext = try NIOSSLContext(configuration: server)
+        } catch {
+            throw PortError("TLS cannot be used with key \(tls.key), certificate \(tls.certificate), authorities \(tls.authorities): \(error)")
+        }
+    }
+
+    /// Begins with a target: connects, or listens.
+    ///
+    /// - Throws: when the address cannot be listened at.
+    public func add(_ target: OpenFlowTarget) throws(PortError) {
+        if target.isSecure, clientContext == nil { throw PortError("\(target) needs the 'tls' files in the configuration") }
+        if target.isActive { connect(target, delay: 0) } else { try listen(target) }
+    }
+
+    /// Closes everything.
+    public func stop() {
+        let (listeners, channels) = state.withLock {
+            $0.isStopping = true
+            return ($0.listeners, Array($0.channels.values))
+        }
+        for c in listeners { try? c.close().wait() }
+        for c in channels { try? c.close().wait() }
+        try? group.syncShutdownGracefully()
+    }
+
+    /// Addresses listened at, for those that asked for port 0.
+    public var listeningAddresses: [String] { state.withLock { $0.listeners.compactMap { $0.localAddress.map { "\($0)" } } } }
+
+    private func listen(_ target: OpenFlowTarget) throws(PortError) {
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelInitializer { [self] channel in prepare(channel, name: "\(target)", isServer: true, isSecure: target.isSecure) }
+        do {
+            let channel: any Channel
+            switch target {
+            case .listen(let address, let port, _): channel = try bootstrap.bind(host: address, port: port).wait()
+            case .listenUnix(let path):
+                unlink(path)
+                channel = try bootstrap.bind(unixDomainSocketPath: path).wait()
+                chmod(path, 0o600)
+            default: return
+            }
+            state.withLock { $0.listeners.append(channel) }
+            log.info("listening for controllers", metadata: ["target": "\(target)"])
+        } catch {
+            throw PortError("cannot listen at \(target): \(error)")
+        }
+    }
+
+    private func connect(_ target: OpenFlowTarget, delay: Int64) {
+        if state.withLock({ $0.isStopping }) { return }
+        let next = delay == 0 ? 1 : min(delay * 2, 8)
+        group.next().scheduleTask(in: .seconds(delay)) { [self] in
+            let bootstrap = ClientBootstrap(group: group)
+                .connectTimeout(.seconds(5))
+                .channelOption(.autoRead, value: false)
+                .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .channelInitializer { [self] channel in prepare(channel, name: "\(target)", isServer: false, isSecure: target.isSecure) }
+            let attempt: EventLoopFuture<any Channel>
+            switch target {
+            case .connect(let host, let port, _): attempt = bootstrap.connect(host: host, port: port)
+            case .connectUnix(let path): attempt = bootstrap.connect(unixDomainSocketPath: path)
+            default: return
+            }
+            attempt.whenComplete { [self] result in
+                switch result {
+                case .success(let channel): channel.closeFuture.whenComplete { [self] _ in connect(target, delay: 1) }
+                case .failure(let error):
+                    log.log(
+                        level: delay == 0 ? .notice : .debug, "controller cannot be reached",
+                        metadata: ["target": "\(target)", "reason": "\(error)", "again": "\(next) s"])
+                    connect(target, delay: next)
+                }
+            }
+        }
+    }
+
+    private func prepare(_ channel: any Channel, name: String, isServer: Bool, isSecure: Bool) -> EventLoopFuture<Void> {
+        let isFull = state.withLock { s in
+            if s.isStopping || s.channels.count >= Self.connectionLimit { return true }
+            s.channels[ObjectIdentifier(channel)] = channel
+            return false
+        }
+        if isFull {
+            log.warning("controller refused: too many connections", metadata: ["limit": "\(Self.connectionLimit)"])
+            return channel.eventLoop.makeFailedFuture(PortError("too many connections"))
+        }
+        channel.closeFuture.whenComplete { [self] _ in state.withLock { _ = $0.channels.removeValue(forKey: ObjectIdentifier(channel)) } }
+        return channel.eventLoop.makeCompletedFuture {
+            if isSecure {
+                if isServer {
+                    try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: serverContext!))
+                } else {
+                    try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: clientContext!, serverHostname: nil))
+                }
+            }
+            try channel.pipeline.syncOperations.addHandler(
+                OpenFlowChannelHandler(connections: self, channel: channel, name: name, waitsForTLS: isSecure))
+        }
+    }
+}
+
+/// One connection: bytes between a channel and a session.
+///
+/// Reads only while the peer takes what is sent to it, so that one that never reads is not worked for.
+private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTransport, @unchecked Sendable {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let connections: OpenFlowConnections
+    private let channel: any Channel
+    private let name: String
+    private let waitsForTLS: Bool
+    private var session: OpenFlowSession?
+    private var closingReason: String?
+    private var heard = NIODeadline.now()
+    private var wantsRead = false
+
+    private struct Outgoing {
+        var bytes: [UInt8] = []
+        var isScheduled = false
+        /// Bytes written and not yet taken.
+        var inFlight = 0
+        var closes: String?
+    }
+    private let outgoing = Mutex(Outgoing())
+    /// Above this the peer is not read from.
+    private static let readLimit = 8 << 20
+
+    init(connections: OpenFlowConnections, channel: any Channel, name: String, waitsForTLS: Bool) {
+        self.connections = connections
+        self.channel = channel
+        self.name = name
+        self.waitsForTLS = waitsForTLS
+    }
+
+    // MARK: OpenFlowTransport, on the control queue
+
+    func send(_ bytes: [UInt8]) {
+        let isFirst = outgoing.withLock { o in
+            o.bytes += bytes
+            defer { o.isScheduled = true }
+            return !o.isScheduled
+        }
+        if isFirst { channel.eventLoop.execute { [self] in write() } }
+    }
+
+    var backlog: Int { outgoing.withLock { $0.bytes.count + $0.inFlight } }
+
+    func close(reason: String) {
+        outgoing.withLock { $0.closes = reason }
+        channel.eventLoop.execute { [self] in write() }
+    }
+
+    // MARK: On the event loop
+
+    private func write() {
+        let (bytes, reason) = outgoing.withLock { o in
+            defer {
+                o.inFlight += o.bytes.count
+                o.bytes = []
+                o.isScheduled = false
+            }
+            return (o.bytes, o.closes)
+        }
+        if let reason { closingReason = reason }
+        guard !bytes.isEmpty else {
+            if reason != nil { channel.close(promise: nil) }
+            return
+        }
+        let count = bytes.count
+        channel.writeAndFlush(ByteBuffer(bytes: bytes)).whenComplete { [self] _ in
+            outgoing.withLock { $0.inFlight -= count }
+            if reason != nil { channel.close(promise: nil) }
+            readOn()
+        }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if !waitsForTLS { begin() }
+        context.fireChannelActive()
+        context.read()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let tls = event as? TLSUserEvent, case .handshakeCompleted = tls { begin() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    private func begin() {
+        guard session == nil else { return }
+        let peer = channel.remoteAddress.map { "\($0)" } ?? name
+        connections.log.info("controller connected", metadata: ["target": "\(name)", "peer": "\(peer)"])
+        let session = connections.agent.begin(self, name: name)
+        session.onRefusal = { [log = connections.log, name] e in
+            log.debug("message refused", metadata: ["controller": "\(name)", "error": "\(e)"])
+        }
+        self.session = session
+        heard = .now()
+        watch()
+    }
+
+    /// Looks after a silent peer.
+    private func watch() {
+        channel.eventLoop.scheduleTask(in: .seconds(OpenFlowConnections.idleSeconds)) { [weak self] in
+            guard let self, channel.isActive, let session else { return }
+            let silence = NIODeadline.now() - heard
+            if silence > .seconds(3 * OpenFlowConnections.idleSeconds) {
+                closingReason = "no answer to an echo request"
+                channel.close(promise: nil)
+                return
+            }
+            if silence >= .seconds(OpenFlowConnections.idleSeconds) { connections.agent.probe(session) }
+            watch()
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = unwrapInboundIn(data)
+        heard = .now()
+        guard let session else { return }
+        connections.agent.receive(Array(buffer.readableBytesView), for: session)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        wantsRead = true
+        readOn()
+        context.fireChannelReadComplete()
+    }
+
+    private func readOn() {
+        guard wantsRead, channel.isActive, backlog <= Self.readLimit else { return }
+        wantsRead = false
+        channel.read()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if let session {
+            connections.agent.ended(session)
+            connections.log.info(
+                "controller gone", metadata: ["target": "\(name)", "reason": "\(closingReason ?? "the connection was closed")"])
+        }
+        session = nil
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if session == nil {
+            // A handshake that failed, above all: who may not connect should be told why in the log.
+            connections.log.warning("controller refused", metadata: ["target": "\(name)", "reason": "\(error)"])
+        } else {
+            closingReason = "\(error)"
+        }
+        context.close(promise: nil)
+    }
+}

@@ -1,0 +1,263 @@
+import Datapath
+import Flow
+import OpenFlow
+
+/// One controller's conversation: version, role, filters, bundles, and the handling of each message.
+///
+/// Message kinds are handled in files of their own (`OpenFlowSession+…`). A handler throws the `OpenFlowError` that answers a refused message; what it was
+/// to change is then unchanged.
+public final class OpenFlowSession: @unchecked Sendable {
+    unowned let agent: OpenFlowAgent
+    let transport: any OpenFlowTransport
+    /// For logs: the peer's address.
+    public let name: String
+    private var framer = MessageFramer()
+    private var decoder: MessageDecoder?
+    private var encoder: MessageEncoder?
+    private var isClosed = false
+
+    var role = ControllerRole.equal
+    var config = SwitchConfig()
+    var async = OpenFlowSession.defaultAsync
+    var controllerID: UInt16 = 0
+    /// `NXT_PACKET_IN2` instead of the standard message.
+    var usesPacketIn2 = false
+    var bundles: [UInt32: Bundle] = [:]
+    var monitors: [UInt32: FlowMonitorRequest] = [:]
+    /// Whether the monitors are told nothing for now.
+    var isPaused = false
+    /// Parts of a multipart request that is still incomplete.
+    var partialMonitors: [FlowMonitorRequest] = []
+    var partialTableFeatures: [TableFeatures] = []
+    /// Messages handled, and refused.
+    public private(set) var received: UInt64 = 0
+    public private(set) var refused: UInt64 = 0
+    /// Told of what is refused, for the log.
+    public var onRefusal: ((OpenFlowError) -> Void)?
+
+    init(agent: OpenFlowAgent, transport: any OpenFlowTransport, name: String) {
+        self.agent = agent
+        self.transport = transport
+        self.name = name
+    }
+
+    /// Whether the versions are agreed.
+    public var isReady: Bool { decoder != nil && !isClosed }
+    public var version: OpenFlowVersion { decoder?.version ?? .v13 }
+    var vswitch: VirtualSwitch { agent.vswitch }
+    var tables: FlowTables { agent.vswitch.tables }
+
+    func start() {
+        let versions = agent.options.versions
+        let hello = Hello(highest: versions.max()!.rawValue, bitmap: OpenFlowVersion.bitmap(versions))
+        if let bytes = try? MessageEncoder(versions.max()!).encode(.hello(hello), xid: 1) { transport.send(bytes) }
+    }
+
+    // MARK: - Receiving
+
+    func receive(_ bytes: [UInt8]) {
+        framer.append(bytes)
+        while !isClosed {
+            switch framer.next() {
+            case .incomplete:
+                flush()
+                return
+            case .broken(let length):
+                flush()
+                close("a header says \(length) bytes")
+            case .message(let message): handle(message)
+            }
+        }
+    }
+
+    private func handle(_ bytes: [UInt8]) {
+        guard decoder != nil else {
+            negotiate(bytes)
+            return
+        }
+        received += 1
+        do throws(OpenFlowError) {
+            let message = try decoder!.decode(bytes)
+            agent.acting = (self, message.xid)
+            defer { agent.acting = nil }
+            try dispatch(message, bytes)
+        } catch {
+            var e = error
+            if e.data.isEmpty { e.data = Array(bytes.prefix(OpenFlowError.quotedBytes)) }
+            if e.xid == 0 { e.xid = MessageHeader(bytes)?.xid ?? 0 }
+            refuse(e)
+        }
+    }
+
+    func refuse(_ e: OpenFlowError) {
+        refused += 1
+        onRefusal?(e)
+        flush()
+        guard let encoder else { return }
+        transport.send(encoder.encode(e))
+    }
+
+    /// Reads a message that is inside another.
+    func decodeInBundle(_ bytes: [UInt8]) throws(OpenFlowError) -> OpenFlowMessage {
+        guard decoder != nil else { throw OpenFlowError(.badRequestType, "There is no session yet.") }
+        return try decoder!.decode(bytes)
+    }
+
+    private func negotiate(_ bytes: [UInt8]) {
+        guard let hello = MessageDecoder.hello(bytes) else {
+            close("the first message is not a hello")
+            return
+        }
+        guard
+            let version = OpenFlowVersion.negotiate(
+                supported: agent.options.versions, peerVersion: hello.highest, peerBitmap: hello.bitmap)
+        else {
+            let best = agent.options.versions.max()!
+            let text = "We support versions \(agent.options.versions.sorted().map(\.text).joined(separator: ", "))."
+            let e = OpenFlowError(.helloIncompatible, text, xid: MessageHeader(bytes)?.xid ?? 0, data: Array(text.utf8))
+            transport.send(MessageEncoder(best).encode(e))
+            close("no version in common")
+            return
+        }
+        decoder = MessageDecoder(version)
+        encoder = MessageEncoder(version)
+        agent.sessionIsReady()
+    }
+
+    func close(_ reason: String) {
+        if isClosed { return }
+        isClosed = true
+        transport.close(reason: reason)
+    }
+
+    // MARK: - Changes that wait to be published
+
+    /// Whether changes were prepared since the last publication: a run of flow-mods is published as one.
+    private var hasUnpublished = false
+
+    /// Applies changes to the tables; they become visible with the next answer, or when the bytes at hand are used up.
+    func change(_ modifications: [FlowModification]) -> FlowTableError? {
+        let now = monotonicNow()
+        // Who is counted for must be up to date before it ends or is copied.
+        if modifications.contains(where: Self.needsCounters) {
+            flush()
+            vswitch.collectCounters()
+        }
+        return tables.withOwnership {
+            for m in modifications {
+                do throws(FlowTableError) {
+                    try tables.apply(m, now: now)
+                } catch {
+                    return error
+                }
+            }
+            hasUnpublished = true
+            return nil
+        }
+    }
+
+    private static func needsCounters(_ m: FlowModification) -> Bool {
+        switch m {
+        case .flow(.add, let e, _, _, _): e.idleTimeout != 0
+        case .flow, .deleteGroup, .deleteMeter, .modifyGroup: true
+        default: false
+        }
+    }
+
+    /// Publishes what was changed.
+    func flush() {
+        guard hasUnpublished else { return }
+        hasUnpublished = false
+        tables.withOwnership { tables.publish() }
+    }
+
+    // MARK: - Sending
+
+    func send(_ body: Message, xid: UInt32) {
+        guard let encoder, !isClosed else { return }
+        do {
+            transport.send(try encoder.encode(body, xid: xid))
+        } catch {
+            // A value that this version cannot say; the request that asked for it is answered all the same.
+            transport.send(encoder.encode(OpenFlowError(.badRequestType, error.description, xid: xid)))
+        }
+    }
+
+    func sendBytes(_ bytes: [UInt8]) { if !isClosed { transport.send(bytes) } }
+
+    // MARK: - Dispatch
+
+    private func dispatch(_ m: OpenFlowMessage, _ bytes: [UInt8]) throws(OpenFlowError) {
+        switch m.body {
+        case .flowMod(let f):
+            try requireWriter()
+            try handle(f)
+        case .hello, .error, .echoReply, .barrierReply: break
+        case .echoRequest(let data): send(.echoReply(data), xid: m.xid)
+        case .experimenter(let e): throw unknown(e)
+        case .featuresRequest: send(.featuresReply(features), xid: m.xid)
+        case .getConfigRequest: send(.getConfigReply(config), xid: m.xid)
+        case .setConfig(let c):
+            if c.fragments == .reassemble { throw OpenFlowError(.switchConfigFlags, "Fragments are not reassembled.") }
+            config = c
+        case .packetOut(let p):
+            try requireWriter()
+            flush()
+            try handle(p)
+        case .groupMod(let g):
+            try requireWriter()
+            try handle(g)
+            agent.forward(bytes, kind: 0, from: self)
+        case .meterMod(let meter):
+            try requireWriter()
+            try handle(meter)
+            agent.forward(bytes, kind: 1, from: self)
+        case .portMod(let p):
+            try requireWriter()
+            try handle(p)
+        case .tableMod(let t):
+            try requireWriter()
+            try handle(t)
+        case .barrierRequest:
+            flush()
+            send(.barrierReply, xid: m.xid)
+        case .multipartRequest(let r):
+            flush()
+            try handle(r, xid: m.xid)
+        case .queueConfigRequest(let port): try queueConfig(port, xid: m.xid)
+        case .roleRequest(let r): try handle(r, xid: m.xid)
+        case .getAsyncRequest: send(.getAsyncReply(async), xid: m.xid)
+        case .setAsync(let a): merge(a)
+        case .bundleControl(let b):
+            try requireWriter()
+            try handle(b, xid: m.xid)
+        case .bundleAdd(let b):
+            try requireWriter()
+            try handle(b)
+        case .nicira(let n): try handle(n, xid: m.xid)
+        case .featuresReply, .getConfigReply, .packetIn, .flowRemoved, .portStatus, .multipartReply, .queueConfigReply, .roleReply,
+            .getAsyncReply, .roleStatus, .tableStatus, .requestForward:
+            throw OpenFlowError(.badRequestType, "This message goes from switches to controllers only.")
+        }
+    }
+
+    /// Refuses changes by a slave (OpenFlow 1.3.5 §6.3.5).
+    private func requireWriter() throws(OpenFlowError) {
+        if role == .slave { throw OpenFlowError(.badRequestIsSlave, "A slave may not change the switch.") }
+    }
+
+    private func unknown(_ e: UnknownExperimenter) -> OpenFlowError {
+        let isKnown = e.experimenter == Experimenter.nicira || e.experimenter == Experimenter.onf
+        return OpenFlowError(
+            isKnown ? .badRequestExperimenterType : .badRequestExperimenter,
+            "Messages of type \(e.type) of the experimenter 0x\(String(e.experimenter, radix: 16)) are not known.")
+    }
+
+    private var features: SwitchFeatures {
+        SwitchFeatures(
+            datapathID: agent.options.datapathID, tableCount: OpenFlowAgent.tableCount,
+            capabilities: version >= .v15
+                ? [.flowStats, .tableStats, .portStats, .groupStats, .queueStats, .bundles, .flowMonitoring]
+                : [.flowStats, .tableStats, .portStats, .groupStats, .queueStats])
+    }
+}
