@@ -1,7 +1,6 @@
 """Runs sequences of commands against one switch and takes down what each printed."""
 
 import os
-import re
 import select
 import socket
 import struct
@@ -9,33 +8,21 @@ import subprocess
 import tempfile
 import time
 
+from harness.raw_port import RawPort
+
 from .normal_form import normal
 
 COMMAND_SECONDS = 20
 # Packets and events come of their own; this long without any is taken for the end.
 QUIET_SECONDS = 0.35
-PACKET_TYPE_ANY = 0x0003
 VERSIONS = {"OpenFlow13": 4, "OpenFlow14": 5, "OpenFlow15": 6}
 
 
 class Outside:
-    """The far ends of a switch's ports: raw sockets in their namespace."""
+    """The far ends of a switch's ports, in their namespace."""
 
     def __init__(self, namespace, devices):
-        self.sockets = {}
-        # A socket belongs to the namespace it was made in.
-        home = os.open("/proc/self/ns/net", os.O_RDONLY)
-        there = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
-        try:
-            _enter(there)
-            for port, device in devices.items():
-                each = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(PACKET_TYPE_ANY))
-                each.bind((device, PACKET_TYPE_ANY))
-                self.sockets[port] = each
-        finally:
-            _enter(home)
-            os.close(home)
-            os.close(there)
+        self.sockets = {port: RawPort(namespace, device).socket for port, device in devices.items()}
 
     def send(self, port, frame):
         self.sockets[port].send(frame)
@@ -44,8 +31,7 @@ class Outside:
         """Frames that came in until it was quiet."""
         frames, each = [], self.sockets[port]
         while select.select([each], [], [], QUIET_SECONDS)[0]:
-            frame, _, kind = each.recvfrom(65536)[0], None, None
-            frames.append(frame)
+            frames.append(each.recv(65536))
         return frames
 
     def empty(self):
@@ -56,12 +42,6 @@ class Outside:
     def close(self):
         for each in self.sockets.values():
             each.close()
-
-
-def _enter(descriptor):
-    import ctypes
-    if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 class Monitor:
