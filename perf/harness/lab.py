@@ -53,6 +53,9 @@ class Lab:
             run("ip", "netns", "exec", namespace, "sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1", check=False)
             run("ip", "-n", namespace, "link", "set", name, "up")
 
+    def address(self, namespace, device, address):
+        run("ip", "-n", namespace, "addr", "add", address, "dev", device)
+
     def start(self, *command, namespace=None, **more):
         prefix = ["ip", "netns", "exec", namespace] if namespace else []
         more.setdefault("stdout", subprocess.DEVNULL)
