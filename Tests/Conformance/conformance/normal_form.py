@@ -16,6 +16,8 @@ SUBSTITUTIONS = [
     (re.compile(r"\b(ping|pong|bytes from).*time=.*"), "ping"),
     (re.compile(r"(max[_ ]entries[=:]? ?)\d+"), r"\1N"),
     (re.compile(r"/tmp/\S+"), "FILE"),
+    # They count since the switch began, with all that its devices ever received.
+    (re.compile(r"\blookup=\d+, matched=\d+"), "lookup=N, matched=N"),
     (re.compile(r"^(\d{4}-\d\d-\d\dT\S+Z)\|\d+\|"), "LOG|"),
 ]
 PORT_COUNTERS = re.compile(r"\b(pkts|bytes|drop|errs|frame|over|crc|coll)=(\d+|\?)")
