@@ -142,9 +142,11 @@ class Weft(ControlledSwitch):
 
     def configuration(self):
         """The file that `weft switch --config` reads."""
+        controllers = [self.target.replace("unix:", "punix:"), *self.controllers]
         lines = [f"socket: {self.path('control.sock')}", f"datapath-id: \"{self.datapath_id}\"", f"protocols: [{', '.join(self.protocols)}]"]
-        targets = [self.target.replace("unix:", "punix:"), *self.controllers]
-        lines += [f"controllers: [{', '.join(json.dumps(target) for target in targets)}]", "fail-mode: secure", "flows: []", "ports:"]
+        lines += ["fail-mode: secure", f"controllers: [{', '.join(json.dumps(controller) for controller in controllers)}]"]
+        # Without `flows` a switch begins with one entry, which forwards.
+        lines += ["flows: |", "  # none", "ports:"]
         lines += [f"  - {{name: {device}, number: {number}, kind: packet, device: {device}}}" for number, device in self.ports.items()]
         return "\n".join(lines) + "\n"
 
