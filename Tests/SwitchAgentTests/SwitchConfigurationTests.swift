@@ -45,7 +45,7 @@ import Testing
                 controllers: ["tcp:127.0.0.1:6653"]
                 """, file: "s.yaml")
         #expect(c.workers == 3 && c.spin == 1_000_000 && c.pinsWorkers && c.socket == "/tmp/x.sock" && c.logLevel == .debug && c.allowsNamespaces)
-        #expect(c.stateFolder == "/var/lib/weft" && c.controllers == ["tcp:127.0.0.1:6653"])
+        #expect(c.stateFolder == "/var/lib/weft" && c.controllers == [.connect(host: "127.0.0.1", port: 6653, isSecure: false)])
         #expect(
             c.ports[0]
                 == SwitchConfiguration.Port(

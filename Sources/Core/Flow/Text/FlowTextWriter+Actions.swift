@@ -18,7 +18,7 @@ extension FlowTextWriter {
 
     mutating func action(_ action: Action) {
         switch action {
-        case .output, .outputSubfield, .controller, .drop, .resubmit, .enqueue, .group: whereTo(action)
+        case .output, .outputHint, .outputSubfield, .controller, .drop, .resubmit, .enqueue, .group: whereTo(action)
         case .gotoTable(let t): number("goto_table:", t)
         case .clearActions: put("clear_actions")
         case .writeActions(let list): nested("write_actions(", list)
@@ -143,7 +143,7 @@ extension FlowTextWriter {
             put(",max_len=")
             decimal(maxLength)
             byte(0x29)
-        case .output(let p, nil):
+        case .output(let p, nil), .outputHint(let p, _):
             if p < 0xff00 { put("output:") }
             port(p)
             if p == ReservedPort.controller { put(":65535") }

@@ -17,7 +17,7 @@ enum ActionSet {
             case .decTTL: slots[4] = action
             case .decMPLSTTL: slots[5] = action
             case .resubmit: if final.map({ $0.rank <= 0 }) ?? true { final = (0, action) }
-            case .output, .outputSubfield, .controller: if final.map({ $0.rank <= 1 }) ?? true { final = (1, action) }
+            case .output, .outputHint, .outputSubfield, .controller: if final.map({ $0.rank <= 1 }) ?? true { final = (1, action) }
             case .group: if final.map({ $0.rank <= 2 }) ?? true { final = (2, action) }
             case .load, .setField, .move, .setEthSrc, .setEthDst, .setTOS, .setECN, .setTTL, .setIPv4Src, .setIPv4Dst, .setTransportSrc,
                 .setTransportDst, .setMPLSLabel, .setMPLSTC, .setMPLSTTL, .setQueue, .setTunnelID, .setVLANID, .setVLANPCP:

@@ -602,7 +602,7 @@ public final class FlowTables: @unchecked Sendable {
     private func registerPorts(_ actions: [Action]) {
         for action in actions {
             switch action {
-            case .output(let port, _), .enqueue(let port, _): ports.registerNamedByFlow(port)
+            case .output(let port, _), .outputHint(let port, _), .enqueue(let port, _): ports.registerNamedByFlow(port)
             case .clone(let list), .writeActions(let list): registerPorts(list)
             case .bundle(_, _, _, let members, _): for m in members { ports.registerNamedByFlow(m) }
             default: break

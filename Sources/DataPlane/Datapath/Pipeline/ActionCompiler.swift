@@ -41,6 +41,7 @@ struct ActionCompiler {
             } else {
                 emit(.output, c: port)
             }
+        case .outputHint(let port, _): emit(.output, c: port)
         case .outputSubfield(let s):
             emit(.outputSubfield, c: UInt32(Self.chunks(s).count))
             out.append(contentsOf: Self.chunks(s))

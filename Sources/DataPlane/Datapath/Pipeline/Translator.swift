@@ -511,7 +511,7 @@ final class Translator {
         for action in actions where !actionSetHasGroup {
             let port: UInt32
             switch action {
-            case .output(let p, nil): port = p
+            case .output(let p, nil), .outputHint(let p, _): port = p
             case .controller(let c) where c.controllerID == 0 && c.userdata.isEmpty && !c.pause && c.meter == nil: port = ReservedPort.controller
             case .group:
                 port = ReservedPort.unset

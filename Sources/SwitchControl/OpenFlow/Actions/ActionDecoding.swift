@@ -169,7 +169,7 @@ extension WireReader {
             default: throw OpenFlowError(.badActionOutPort, "Packets cannot be sent to port 0x\(String(port, radix: 16)).")
             }
         }
-        return .output(port: port)
+        return maxLength == 0 ? .output(port: port) : .outputHint(port: port, maxLength: maxLength)
     }
 
     /// An element of field and value, and behind it zeros up to the end of the action (`set_field`, `reg_load2`).

@@ -94,6 +94,7 @@ extension WireWriter {
             } else {
                 output(port, 0)
             }
+        case .outputHint(let port, let maxLength): output(port, maxLength)
         case .controller(let c): controller(c)
         case .group(let id): action(ActionType.group) { $0.u32(id) }
         case .setQueue(let q): action(ActionType.setQueue) { $0.u32(q) }

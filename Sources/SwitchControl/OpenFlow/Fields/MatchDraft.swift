@@ -99,7 +99,8 @@ struct MatchContext: Hashable, Sendable {
             case FlowKeyLayout.transport:
                 ipProtocol = UInt8(truncatingIfNeeded: w.value >> 24)
                 transportSrc = UInt16(truncatingIfNeeded: w.value >> 48)
-                transportDstIsZero = w.value >> 32 & 0xffff == 0 && w.mask >> 32 & 0xff == 0xff
+                // As in Open vSwitch a code that is not asked for counts as 0.
+                transportDstIsZero = w.value >> 32 & 0xffff == 0
                 isLaterFragment = w.value & 2 != 0
             default: break
             }

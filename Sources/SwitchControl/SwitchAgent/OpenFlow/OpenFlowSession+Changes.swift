@@ -264,7 +264,7 @@ extension [Action] {
 extension Action {
     fileprivate func leads(toPort port: UInt32) -> Bool {
         switch self {
-        case .output(let p, _), .enqueue(let p, _): p == port
+        case .output(let p, _), .outputHint(let p, _), .enqueue(let p, _): p == port
         case .controller: port == ReservedPort.controller
         case .writeActions(let list), .clone(let list): list.contains { $0.leads(toPort: port) }
         default: false
