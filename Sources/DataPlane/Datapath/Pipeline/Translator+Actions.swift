@@ -317,7 +317,7 @@ extension Translator {
         read(FlowKeyLayout.inPortFlags, 0x5 << 16)
         guard arrivalTCPFlags & 0x5 != 0, let entry = currentEntry else { return }
         builder.flags |= Program.Flag.hasEffects
-        let id = effects.intern(.reduceTimeouts(entry, ordinal: entry.ordinal, idle: idle, hard: hard))
+        let id = effects.intern(.reduceTimeouts(entry, addedAt: entry.addedAt, idle: idle, hard: hard))
         builder.append(ProgramOp.header(.effect, c: id))
         builder.step(UInt64(id) << 3 | 2)
     }

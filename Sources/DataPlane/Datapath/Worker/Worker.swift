@@ -310,8 +310,8 @@ public final class Worker {
                 switch effect {
                 case .learn(let entry, let limit):
                     if tables.learn(entry, limit: limit, now: now) { tables.publish() }
-                case .reduceTimeouts(let entry, let ordinal, let idle, let hard):
-                    tables.reduceTimeouts(of: entry, ordinal: ordinal, idle: idle, hard: hard)
+                case .reduceTimeouts(let entry, let addedAt, let idle, let hard):
+                    tables.reduceTimeouts(of: entry, addedAt: addedAt, idle: idle, hard: hard)
                     tables.publish()
                 }
             }
