@@ -103,9 +103,10 @@ extension Translator {
             case .finTimeout: reduceTimeouts(idle: b, hard: UInt16(truncatingIfNeeded: c))
             case .exit: isExiting = true
             }
-            at = next
-            // A freeze below keeps what follows here; the action itself is done or kept already.
+            if !keepsAction { at = next }
+            // What a freeze below left of this action is kept already; an action that itself could not begin is kept with what follows.
             if isFreezing {
+                keepsAction = false
                 frozenSegments.append(Frozen.Segment(ops: at, tableID: tableID, entry: currentEntry))
                 return
             }
