@@ -150,9 +150,9 @@ final class Execution {
             let flow = copy.extract(vlanTags: owner.limits.vlanTags)
             let tos = UInt8(flow.key[.ipTOS])
             let new = MeterState.remarked(tos: tos, levels: levels)
-            if new != tos, flow.isIPv4 { packet.apply(.ipv4(source: nil, destination: nil, tos: new, ttl: nil), quirks: owner.quirks) }
+            if new != tos, flow.isIPv4 { packet.apply(.ipv4(source: nil, destination: nil, tos: .all(new), ttl: nil), quirks: owner.quirks) }
             if new != tos, flow.isIPv6 {
-                packet.apply(.ipv6(source: nil, destination: nil, tos: new, label: nil, hopLimit: nil), quirks: owner.quirks)
+                packet.apply(.ipv6(source: nil, destination: nil, tos: .all(new), label: nil, hopLimit: nil), quirks: owner.quirks)
             }
             return true
         }
