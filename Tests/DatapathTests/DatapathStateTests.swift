@@ -8,7 +8,7 @@ import Testing
 
 /// What random cases don't reach: counters, meters that remark, output to TABLE, groups in groups, changes from another thread.
 @Suite struct DatapathStateTests {
-    private static let ports: [UInt32] = [1, 2, 3]
+    private static let ports: [UInt32] = [1, 2, 3, 4, 5, 6]
     private static let addresses: [UInt8] = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1]
 
     /// UDP 10.0.0.1:1000 → 10.0.0.2:80 without data, checksums correct but for those of the type of service.
@@ -195,6 +195,62 @@ import Testing
         isOver.store(true, ordering: .releasing)
         while changed.load(ordering: .acquiring) != .max { Thread.sleep(forTimeInterval: 0.001) }
         #expect(seen.count > 10, "the tables hardly changed while packets ran")
+    }
+
+    /// Entries that overlap at one priority, in a table searched as a list, by hash and by tree.
+    @Test(arguments: [0, 30, 600]) func ofOverlappingEntriesOfOnePriorityTheOneAddedFirstActsEvenWhenChanged(others: Int) {
+        func entry(_ field: Field, _ address: UInt64, _ actions: [Action]) -> FlowEntry {
+            var match = Match()
+            match.require(.ethType, 0x0800)
+            match.require(field, address)
+            return FlowEntry(priority: 5, match: match, actions: actions)
+        }
+        func older(_ port: UInt32) -> FlowEntry { entry(.ipv4Src, 0x0a00_0001, [.output(port: port)]) }
+        func younger(_ port: UInt32) -> FlowEntry { entry(.ipv4Dst, 0x0a00_0002, [.output(port: port)]) }
+        var setup: [FlowModification] = (0..<others).map { i in
+            var match = Match()
+            match.require(.ethType, 0x0800)
+            // Several shapes of mask, so that the table outgrows its simpler forms.
+            let ones = 16 + UInt64(i % 16)
+            match.require(
+                .ipv4Src, FieldValue(low: 0xc000_0000 | UInt64(i / 16) << 16), mask: FieldValue(low: 0xffff_ffff << (32 - ones) & 0xffff_ffff))
+            return .flow(.add, FlowEntry(priority: 9, match: match))
+        }
+        setup += [.flow(.add, older(2)), .flow(.add, younger(3))]
+        let bytes = Self.ipv4(tos: 0)
+        func sent(to port: UInt32) -> [[PacketEvent.End]] { [[.transmitted(port: port, bytes: bytes)]] }
+        for usesCache in [true, false] {
+            var d = datapath(setup, usesCache: usesCache)
+            #expect(d.process([packet(bytes)]) == sent(to: 2))
+            d.apply(.flow(.modifyStrict, older(4)), time: 1)
+            #expect(d.process([packet(bytes, at: 1)]) == sent(to: 4))
+            d.apply(.flow(.add, older(5)), time: 2)
+            #expect(d.process([packet(bytes, at: 2)]) == sent(to: 5))
+            d.apply(.flow(.modify, younger(6)), time: 3)
+            #expect(d.process([packet(bytes, at: 3)]) == sent(to: 5))
+            d.apply(.flow(.deleteStrict, older(5)), time: 4)
+            #expect(d.process([packet(bytes, at: 4)]) == sent(to: 6))
+            d.apply(.flow(.add, older(2)), time: 5)
+            #expect(d.process([packet(bytes, at: 5)]) == sent(to: 6))
+        }
+    }
+
+    /// OpenFlow 1.3.5 §5.9: a meter acts before the actions, whose values the packet then has.
+    @Test func aValueSetAfterARemarkStandsEvenIfItIsTheOneOfArrival() {
+        let meter = FlowModification.addMeter(Meter(id: 1, unit: .pktps, hasBurst: true, bands: [.dscpRemark(rate: 1, burst: 1, precedence: 1)]))
+        // AF11 becomes AF12 above the rate; what is set of the type of service stands, the rest is the meter's.
+        for (action, expected) in [(Action.setTOS(0x28), 0x29), (.setECN(1), 0x31), (.setECN(2), 0x32), (.setTTL(64), 0x31)] as [(Action, UInt8)] {
+            let entry = FlowModification.flow(.add, FlowEntry(actions: [.meter(1), action, .output(port: 2)]))
+            let packets = [packet(Self.ipv4(tos: 0x29)), packet(Self.ipv4(tos: 0x29))]
+            let end = [PacketEvent.End.transmitted(port: 2, bytes: Self.ipv4(tos: expected))]
+            for usesCache in [true, false] {
+                var d = datapath([meter, entry], usesCache: usesCache)
+                #expect(d.process(packets)[1] == end)
+            }
+            let naive = NaiveSwitch(ports: Self.ports)
+            for change in [meter, entry] { naive.apply(change, time: 0) }
+            #expect(naive.process(packets)[1] == end)
+        }
     }
 
     /// The rest of a list waits for the headers beneath a label; the last lookup before it missed.

@@ -45,21 +45,25 @@ private func commitNetwork(_ flow: NaiveFlow, _ base: inout NaiveFlow, _ edits: 
     if flow.ipProtocol == 0 { return }
     let old = base
     func changed(_ f: Field) -> UInt64? { flow.key[f] == old.key[f] ? nil : flow.key[f] }
+    let tosMask = base.pendingTOS | UInt8(flow.key[.ipTOS] ^ base.key[.ipTOS])
+    let tos = tosMask == 0 ? nil : PacketEdit.Bits(value: UInt8(flow.key[.ipTOS]), mask: tosMask)
     func changedWide(_ f: Field) -> [UInt8]? { flow.key.wide(f) == old.key.wide(f) ? nil : bytes(flow.key.wide(f)) }
 
     switch base.etherType {
     case 0x0800:
-        if take([.ipv4Src, .ipv4Dst, .ipTOS, .ipTTL], flow, &base) {
+        if take([.ipv4Src, .ipv4Dst, .ipTOS, .ipTTL], flow, &base) || tos != nil {
+            base.pendingTOS = 0
             edits.append(
                 .ipv4(
                     source: changed(.ipv4Src).map { UInt32($0) }, destination: changed(.ipv4Dst).map { UInt32($0) },
-                    tos: changed(.ipTOS).map { UInt8($0) }, ttl: changed(.ipTTL).map { UInt8($0) }))
+                    tos: tos, ttl: changed(.ipTTL).map { UInt8($0) }))
         }
     case 0x86dd:
-        if take([.ipv6Src, .ipv6Dst, .ipTOS, .ipTTL, .ipv6Label], flow, &base) {
+        if take([.ipv6Src, .ipv6Dst, .ipTOS, .ipTTL, .ipv6Label], flow, &base) || tos != nil {
+            base.pendingTOS = 0
             edits.append(
                 .ipv6(
-                    source: changedWide(.ipv6Src), destination: changedWide(.ipv6Dst), tos: changed(.ipTOS).map { UInt8($0) },
+                    source: changedWide(.ipv6Src), destination: changedWide(.ipv6Dst), tos: tos,
                     label: changed(.ipv6Label).map { UInt32($0) }, hopLimit: changed(.ipTTL).map { UInt8($0) }))
         }
         if base.ipProtocol == 58 {

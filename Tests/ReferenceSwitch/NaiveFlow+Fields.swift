@@ -42,6 +42,16 @@ extension NaiveFlow {
         write(field, read(field) & ~mask | value & mask)
     }
 
+    /// Which bits of the type of service these bits of a field are.
+    static func bitsOfTOS(_ field: Field, _ mask: FieldValue) -> UInt8 {
+        switch field {
+        case .ipTOS: UInt8(mask.low & 0xfc)
+        case .ipDSCP: UInt8(mask.low & 0x3f) << 2
+        case .ipECN: UInt8(mask.low & 3)
+        default: 0
+        }
+    }
+
     /// Whether the packet has the field at all.
     func has(_ field: Field) -> Bool {
         switch field.info.prerequisite {

@@ -8,6 +8,9 @@ struct NaiveFlow: Equatable {
     var key = FlowKey()
     /// The EtherType in front of each of the two tags in `key`; 0 where there never was one.
     var tagProtocols: [UInt16] = [0, 0]
+    /// Of the packet as it is: bits of the type of service that actions have set since it was last edited, be it to the value they had. A meter
+    /// may have changed the packet's meanwhile.
+    var pendingTOS: UInt8 = 0
 
     static let vlanPresent: UInt16 = 0x1000
 

@@ -82,6 +82,8 @@ final class Execution {
     var ends: [PacketEvent.End] = []
     var reasons: [DropReason] = []
     var lastLookupMissed = false
+    /// Recirculations at work one within the other, and in all.
+    private var recirculations = (depth: 0, count: 0)
 
     init(_ owner: NaiveSwitch, _ packet: ReceivedPacket) {
         self.owner = owner
@@ -121,6 +123,13 @@ final class Execution {
                 let size = packet.bytes.count - packet.padding
                 _ = execute(size > Int(length) ? larger : other, &copy)
             case .recirculate(let frozen):
+                if recirculations.depth >= owner.limits.recirculations || recirculations.count >= owner.limits.copies {
+                    reasons.append(recirculations.depth >= owner.limits.recirculations ? .recirculationDepth : .tooManyCopies)
+                    continue
+                }
+                recirculations.depth += 1
+                recirculations.count += 1
+                defer { recirculations.depth -= 1 }
                 var copy = packet
                 let translation = Translation(self, thaw(frozen, copy.extract(vlanTags: owner.limits.vlanTags)))
                 translation.resume(frozen)
@@ -141,9 +150,9 @@ final class Execution {
             let flow = copy.extract(vlanTags: owner.limits.vlanTags)
             let tos = UInt8(flow.key[.ipTOS])
             let new = MeterState.remarked(tos: tos, levels: levels)
-            if new != tos, flow.isIPv4 { packet.apply(.ipv4(source: nil, destination: nil, tos: new, ttl: nil), quirks: owner.quirks) }
+            if new != tos, flow.isIPv4 { packet.apply(.ipv4(source: nil, destination: nil, tos: .all(new), ttl: nil), quirks: owner.quirks) }
             if new != tos, flow.isIPv6 {
-                packet.apply(.ipv6(source: nil, destination: nil, tos: new, label: nil, hopLimit: nil), quirks: owner.quirks)
+                packet.apply(.ipv6(source: nil, destination: nil, tos: .all(new), label: nil, hopLimit: nil), quirks: owner.quirks)
             }
             return true
         }

@@ -12,9 +12,15 @@ enum PacketEdit: Equatable {
         var source: UInt64?
         var targetMAC: UInt64?
     }
+    struct Bits: Equatable {
+        var value: UInt8
+        var mask: UInt8
+        static func all(_ value: UInt8) -> Bits { Bits(value: value, mask: 0xff) }
+        func applied(to old: UInt8) -> UInt8 { old & ~mask | value & mask }
+    }
     case ethernet(source: UInt64?, destination: UInt64?)
-    case ipv4(source: UInt32?, destination: UInt32?, tos: UInt8?, ttl: UInt8?)
-    case ipv6(source: [UInt8]?, destination: [UInt8]?, tos: UInt8?, label: UInt32?, hopLimit: UInt8?)
+    case ipv4(source: UInt32?, destination: UInt32?, tos: Bits?, ttl: UInt8?)
+    case ipv6(source: [UInt8]?, destination: [UInt8]?, tos: Bits?, label: UInt32?, hopLimit: UInt8?)
     case arp(ARP)
     case ports(protocol: UInt8, source: UInt16?, destination: UInt16?)
     case icmp(type: UInt8, code: UInt8)
@@ -120,14 +126,15 @@ extension NaivePacket {
 
     // MARK: Addresses
 
-    private mutating func setIPv4(_ source: UInt32?, _ destination: UInt32?, _ tos: UInt8?, _ ttl: UInt8?, _ quirks: Quirks) {
+    private mutating func setIPv4(_ source: UInt32?, _ destination: UInt32?, _ tos: PacketEdit.Bits?, _ ttl: UInt8?, _ quirks: Quirks) {
         let ip = networkOffset!
         if let source { setIPv4Address(at: ip + 12, source, quirks) }
         if let destination { setIPv4Address(at: ip + 16, destination, quirks) }
         if let tos {
             let old = bytes[ip + 1]
-            bytes.put16(Checksums.update(bytes.u16(ip + 10), UInt16(old), UInt16(tos)), at: ip + 10)
-            bytes[ip + 1] = tos
+            let new = tos.applied(to: old)
+            if new != old { bytes.put16(Checksums.update(bytes.u16(ip + 10), UInt16(old), UInt16(new)), at: ip + 10) }
+            bytes[ip + 1] = new
         }
         if let ttl {
             let old = bytes[ip + 8]
@@ -163,8 +170,9 @@ extension NaivePacket {
         }
     }
 
-    private mutating func setIPv6(_ source: [UInt8]?, _ destination: [UInt8]?, _ tos: UInt8?, _ label: UInt32?, _ hopLimit: UInt8?, _ quirks: Quirks)
-    {
+    private mutating func setIPv6(
+        _ source: [UInt8]?, _ destination: [UInt8]?, _ tos: PacketEdit.Bits?, _ label: UInt32?, _ hopLimit: UInt8?, _ quirks: Quirks
+    ) {
         let ip = networkOffset!
         let headers = IPv6ChecksumRule(bytes, from: ip + 40, to: transportOffset!, first: bytes[ip + 6], quirks: quirks)
         func set(_ at: Int, _ new: [UInt8], covered: Bool) {
@@ -176,7 +184,7 @@ extension NaivePacket {
         if let source { set(ip + 8, source, covered: headers.coversAddresses) }
         if let destination { set(ip + 24, destination, covered: headers.coversAddresses && !headers.hasUnfinishedRoute) }
         var first = bytes.u32(ip)
-        if let tos { first = first & 0xf00f_ffff | UInt32(tos) << 20 }
+        if let tos { first = first & 0xf00f_ffff | UInt32(tos.applied(to: UInt8(first >> 20 & 0xff))) << 20 }
         if let label { first = first & 0xfff0_0000 | label }
         bytes.put32(first, at: ip)
         if let hopLimit { bytes[ip + 7] = hopLimit }

@@ -51,7 +51,11 @@ public struct RandomPipeline {
         if !features.meters { return }
         modifications.append(.addMeter(Meter(id: 1, unit: .pktps, hasBurst: true, bands: [.drop(rate: 2, burst: 3)])))
         modifications.append(.addMeter(Meter(id: 2, unit: .kbps, hasBurst: true, bands: [.drop(rate: 4, burst: 2), .drop(rate: 1, burst: 4)])))
-        modifications.append(.addMeter(Meter(id: 3, unit: .pktps, bands: [.drop(rate: 50, burst: 0)])))
+        modifications.append(
+            .addMeter(
+                Meter(
+                    id: 3, unit: .pktps, hasBurst: true,
+                    bands: [.dscpRemark(rate: 3, burst: 2, precedence: UInt8(random.within(1...2))), .drop(rate: 50, burst: 40)])))
     }
 
     private mutating func addGroups() {

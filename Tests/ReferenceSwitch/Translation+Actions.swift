@@ -105,14 +105,14 @@ extension Translation {
     private func change(_ action: Action) {
         switch action {
         case .load(let value, let to):
-            if flow.has(to.field) { flow.write(to, value) }
+            if flow.has(to.field) { write(to, value) }
         case .setField(let field, let value, let mask):
-            if flow.has(field) { flow.write(field, value, mask: mask) }
+            if flow.has(field) { write(field, value, mask: mask) }
         case .move(let from, let to):
-            if flow.has(from.field) && flow.has(to.field) { flow.write(to, flow.read(from)) }
+            if flow.has(from.field) && flow.has(to.field) { write(to, flow.read(from)) }
         case .push(let from): stack.append(flow.read(from))
         case .pop(let to):
-            if let value = stack.popLast() { flow.write(to, value) }
+            if let value = stack.popLast() { write(to, value) }
         case .writeMetadata(let value, let mask): flow.write(.metadata, FieldValue(low: value), mask: FieldValue(low: mask))
         case .setEthSrc(let mac): flow.key[.ethSrc] = mac
         case .setEthDst(let mac): flow.key[.ethDst] = mac
@@ -125,8 +125,8 @@ extension Translation {
         case .setMPLSTTL(let ttl): if flow.isMPLS { flow.key[.mplsTTL] = UInt64(ttl) }
         case .setIPv4Src(let address): if flow.isIPv4 { flow.key[.ipv4Src] = UInt64(address) }
         case .setIPv4Dst(let address): if flow.isIPv4 { flow.key[.ipv4Dst] = UInt64(address) }
-        case .setTOS(let tos): if flow.isIP { flow.write(.ipTOS, FieldValue(low: UInt64(tos))) }
-        case .setECN(let ecn): if flow.isIP { flow.key[.ipECN] = UInt64(ecn) }
+        case .setTOS(let tos): if flow.isIP { write(.ipTOS, FieldValue(low: UInt64(tos)), mask: FieldValue(low: 0xff)) }
+        case .setECN(let ecn): if flow.isIP { write(.ipECN, FieldValue(low: UInt64(ecn)), mask: FieldValue(low: 3)) }
         case .setTTL(let ttl): if flow.isIP { flow.key[.ipTTL] = UInt64(ttl) }
         case .setTransportSrc(let port): if flow.isIP && !flow.isLaterFragment { flow.key[.tcpSrc] = UInt64(port) }
         case .setTransportDst(let port): if flow.isIP && !flow.isLaterFragment { flow.key[.tcpDst] = UInt64(port) }
@@ -134,9 +134,20 @@ extension Translation {
         case .setQueue(let queue): flow.key[.skbPriority] = UInt64(queue)
         case .popQueue: flow.key[.skbPriority] = arrivalPriority
         case .multipath(let fields, let basis, let algorithm, let links, let argument, let to):
-            flow.write(to, FieldValue(low: UInt64(owner.hashes.link(fields, basis, algorithm, links, argument, flow.key))))
+            write(to, FieldValue(low: UInt64(owner.hashes.link(fields, basis, algorithm, links, argument, flow.key))))
         default: break  // drop, note, conjunction
         }
+    }
+
+    private func write(_ field: Field, _ value: FieldValue, mask: FieldValue) {
+        flow.write(field, value, mask: mask)
+        base.pendingTOS |= NaiveFlow.bitsOfTOS(field, mask)
+    }
+
+    /// Writes a field, and keeps in mind what of the type of service was written.
+    func write(_ to: Subfield, _ value: FieldValue) {
+        flow.write(to, value)
+        base.pendingTOS |= NaiveFlow.bitsOfTOS(to.field, .ones(to.count) << to.offset)
     }
 
     /// Runs the rest of the list twice, as nobody knows the length while translating; what follows this list sees neither outcome.
@@ -147,7 +158,7 @@ extension Translation {
         func branch(_ outcome: UInt64) -> [Step] {
             program = []
             (flow, base, stack, actionSet, hasUnknownPayload) = (oldFlow, oldBase, oldStack, oldSet, oldUnknown)
-            flow.write(to, FieldValue(low: outcome))
+            write(to, FieldValue(low: outcome))
             run(rest)
             if !isFreezing { runActionSet() }
             if isFreezing { finishFreezing() }

@@ -27,7 +27,7 @@ extension Translation {
             table: learn.table, priority: learn.priority, match: match, actions: actions, cookie: learn.cookie, idleTimeout: learn.idleTimeout,
             hardTimeout: learn.hardTimeout, flags: learn.sendFlowRemoved ? .sendFlowRemoved : [])
         let learned = owner.flowTables.learn(entry, limit: learn.limit, execution.now)
-        if let to = learn.resultDestination { flow.write(to, FieldValue(low: learned ? 1 : 0)) }
+        if let to = learn.resultDestination { write(to, FieldValue(low: learned ? 1 : 0)) }
     }
 
     /// A port that a learned entry may name; others are left out of it.

@@ -65,7 +65,7 @@ extension Translation {
         let enabled = members.indices.filter { owner.ports.contains(members[$0]) }
         let chosen = algorithm == .activeBackup ? enabled.first : owner.hashes.member(fields, basis, enabled, flow.key)
         let port = chosen.map { members[$0] } ?? ReservedPort.any
-        if let to { flow.write(to, FieldValue(low: UInt64(port & 0xffff))) } else { output(port) }
+        if let to { write(to, FieldValue(low: UInt64(port & 0xffff))) } else { output(port) }
     }
 
     // MARK: Groups

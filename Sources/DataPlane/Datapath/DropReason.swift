@@ -16,6 +16,8 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     case resubmitDepth
     /// More resubmits in all than `Limits.resubmits`.
     case resubmitCount
+    /// Parsed anew after a popped MPLS label more often than `Limits.recirculations`.
+    case recirculationDepth
     /// More pushed than `Limits.stackSize` holds.
     case stackTooDeep
     /// An action program longer than `Limits.programSize`.
@@ -82,6 +84,7 @@ extension DropReason {
         case .mplsTTLExpired: "the MPLS TTL ran out"
         case .resubmitDepth: "resubmits nested too deep"
         case .resubmitCount: "too many resubmits"
+        case .recirculationDepth: "parsed anew too often"
         case .stackTooDeep: "too much pushed on the stack"
         case .programTooLarge: "too many actions"
         case .tooManyCopies: "too many copies"

@@ -10,8 +10,10 @@ public struct Limits: Sendable {
     public var stackSize = 65536
     /// 64-bit words of an action program (`.programTooLarge`).
     public var programSize = 16384
-    /// Outputs of one packet, and buckets of groups run for it (`.tooManyCopies`).
+    /// Outputs of one packet, buckets of groups run for it, and times it is parsed anew in all (`.tooManyCopies`).
     public var copies = 4096
+    /// Times that a packet is parsed anew one within the other (`.recirculationDepth`), as in Open vSwitch's userspace datapath.
+    public var recirculations = 6
     /// VLAN tags that are parsed, 1 or 2; a further tag is the payload's EtherType. Open vSwitch's `vlan-limit`, with its default.
     public var vlanTags = 1
     /// MPLS labels that are parsed and may be pushed (`.tooManyMPLSLabels`).

@@ -4,7 +4,8 @@
 struct DeadlineHeap {
     struct Item {
         var deadline: UInt64
-        var ordinal: UInt32
+        /// Tells the entry from a later one in the same memory.
+        var addedAt: UInt64
         var entry: EntryRecord
     }
     private var items: [Item] = []
@@ -12,7 +13,7 @@ struct DeadlineHeap {
     var first: UInt64? { items.first?.deadline }
 
     mutating func push(_ deadline: UInt64, _ entry: EntryRecord) {
-        items.append(Item(deadline: deadline, ordinal: entry.ordinal, entry: entry))
+        items.append(Item(deadline: deadline, addedAt: entry.addedAt, entry: entry))
         var i = items.count - 1
         while i > 0, items[(i - 1) / 2].deadline > items[i].deadline {
             items.swapAt(i, (i - 1) / 2)

@@ -106,7 +106,7 @@ struct EntryRecord: Hashable, @unchecked Sendable {
         get { pointer(Offset.entryFlags, UInt8.self).pointee }
         nonmutating set { pointer(Offset.entryFlags, UInt8.self).pointee = newValue }
     }
-    /// Position in the order of addition; ties of equal priority are won by the older entry.
+    /// Position in the order of addition, handed over to the entry that changes or replaces this one; ties of equal priority are won by the older.
     @inline(__always) var ordinal: UInt32 {
         get { pointer(Offset.ordinal, UInt32.self).pointee }
         nonmutating set { pointer(Offset.ordinal, UInt32.self).pointee = newValue }

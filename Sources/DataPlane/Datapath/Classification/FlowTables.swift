@@ -64,7 +64,7 @@ public final class FlowTables: @unchecked Sendable {
     private var heldRemovals: [FlowRemoval] = []
     private enum Undo {
         case added(FlowEntry)
-        case withdrawn(FlowStatistics)
+        case withdrawn(FlowStatistics, ordinal: UInt32)
         case group(UInt32, was: Group?)
         case meter(UInt32, was: Meter?)
     }
@@ -172,7 +172,13 @@ public final class FlowTables: @unchecked Sendable {
     }
 
     /// Adds an entry; one with the same table, match and priority is replaced (OpenFlow 1.3.5 §6.4).
-    public func add(_ entry: FlowEntry, now: UInt64) throws(FlowTableError) {
+    ///
+    /// Entries of one priority that both match are not told apart by OpenFlow (§5.3); here the one added first acts, and what changes or replaces an
+    /// entry has its age.
+    public func add(_ entry: FlowEntry, now: UInt64) throws(FlowTableError) { try add(entry, now: now, ordinal: nil) }
+
+    /// - Parameter ordinal: the age of an entry that comes back; nil: new, or that of the entry which it replaces.
+    private func add(_ entry: FlowEntry, now: UInt64, ordinal: UInt32?) throws(FlowTableError) {
         guard entry.table < 255 else { throw .tableOutOfRange(entry.table) }
         let mask = intern(entry.match)
         let t = table(entry.table)
@@ -188,6 +194,7 @@ public final class FlowTables: @unchecked Sendable {
         for l in learns { learners[Learner(table: l.table, cookie: l.cookie), default: 0] += 1 }
         record.lastUsed = now
         var isNew = true
+        var ordinal = ordinal
         if let existing = t.find(mask: mask, values: record.values, priority: entry.priority) {
             // The idle time goes on (Open vSwitch: "used" is handed over).
             if entry.idleTimeout != 0 {
@@ -195,7 +202,12 @@ public final class FlowTables: @unchecked Sendable {
                 record.lastUsed = existing.lastUsed
             }
             isNew = false
+            ordinal = ordinal ?? existing.ordinal
             withdraw(existing)
+        }
+        if ordinal == nil {
+            ordinal = nextOrdinal
+            nextOrdinal &+= 1
         }
         record.created = now
         record.modified = now
@@ -214,8 +226,7 @@ public final class FlowTables: @unchecked Sendable {
         if case .conjunction? = entry.actions.first { flags |= EntryRecord.Flag.conjunctive }
         if !learns.isEmpty { flags |= EntryRecord.Flag.deletesLearned }
         record.flags = flags
-        record.ordinal = nextOrdinal
-        nextOrdinal &+= 1
+        record.ordinal = ordinal!
         t.insert(record, retire: retire)
         dirtyTables.insert(entry.table)
         entryCount += 1
@@ -242,7 +253,7 @@ public final class FlowTables: @unchecked Sendable {
             let removal = FlowRemoval(statistics: statistics(record), reason: reason)
             if journal == nil { onRemoval(removal) } else { heldRemovals.append(removal) }
         }
-        journal?.append(.withdrawn(statistics(record)))
+        journal?.append(.withdrawn(statistics(record), ordinal: record.ordinal))
         record.removedAt = nextVersion
         entryCount -= 1
         limbo.append((nextVersion, .entry(record)))
@@ -346,11 +357,11 @@ public final class FlowTables: @unchecked Sendable {
             switch step {
             case .added(let entry):
                 if let e = record(of: entry), e.removedAt == .max { withdraw(e) }
-            case .withdrawn(let s):
+            case .withdrawn(let s, let ordinal):
                 var entry = s.entry
                 entry.flags.remove(.checkOverlap)
                 // It was there before, so it can be again.
-                try? add(entry, now: now)
+                try? add(entry, now: now, ordinal: ordinal)
                 if let e = record(of: entry) {
                     e.entryFlags = s.entry.flags.rawValue
                     e.packets.pointee = s.packets
@@ -412,9 +423,9 @@ public final class FlowTables: @unchecked Sendable {
     }
 
     /// Lowers an entry's time-outs to at most these (0: as it is), as `fin_timeout` asks.
-    func reduceTimeouts(of e: EntryRecord, ordinal: UInt32, idle: UInt16, hard: UInt16) {
+    func reduceTimeouts(of e: EntryRecord, addedAt: UInt64, idle: UInt16, hard: UInt16) {
         // The memory may serve another entry by now.
-        guard e.ordinal == ordinal, e.removedAt == .max else { return }
+        guard e.addedAt == addedAt, e.removedAt == .max else { return }
         if idle != 0, e.idleTimeout == 0 || e.idleTimeout > idle { e.idleTimeout = idle }
         if hard != 0, e.hardTimeout == 0 || e.hardTimeout > hard { e.hardTimeout = hard }
         let d = deadline(of: e)
@@ -469,7 +480,7 @@ public final class FlowTables: @unchecked Sendable {
             let item = timers.pop()
             let e = item.entry
             // The memory may serve another entry by now, which has a timer of its own.
-            guard e.ordinal == item.ordinal, e.removedAt == .max else { continue }
+            guard e.addedAt == item.addedAt, e.removedAt == .max else { continue }
             let d = deadline(of: e)
             if d <= now {
                 let isHard = e.hardTimeout != 0 && e.modified &+ UInt64(e.hardTimeout) * 1_000_000_000 <= now
@@ -518,7 +529,6 @@ public final class FlowTables: @unchecked Sendable {
                 limbo.append((current + 1, .record(e)))
             case .record(let e):
                 release(e.actions)
-                e.ordinal = .max
                 slab.deallocate(e, words: e.mask.count)
             }
         }

@@ -4,8 +4,8 @@ import Flow
 enum Effect: Hashable, Sendable {
     /// An entry to learn or refresh, while its table has fewer than `limit` entries with its cookie (0: no limit).
     case learn(FlowEntry, limit: UInt32)
-    /// Time-outs to lower, of the entry that had this ordinal.
-    case reduceTimeouts(EntryRecord, ordinal: UInt32, idle: UInt16, hard: UInt16)
+    /// Time-outs to lower, of the entry that this version added.
+    case reduceTimeouts(EntryRecord, addedAt: UInt64, idle: UInt16, hard: UInt16)
 }
 
 /// One worker's effects, each stored once and counted by the programs that name it.

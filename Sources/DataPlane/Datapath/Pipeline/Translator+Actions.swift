@@ -103,9 +103,10 @@ extension Translator {
             case .finTimeout: reduceTimeouts(idle: b, hard: UInt16(truncatingIfNeeded: c))
             case .exit: isExiting = true
             }
-            at = next
-            // A freeze below keeps what follows here; the action itself is done or kept already.
+            if !keepsAction { at = next }
+            // What a freeze below left of this action is kept already; an action that itself could not begin is kept with what follows.
             if isFreezing {
+                keepsAction = false
                 frozenSegments.append(Frozen.Segment(ops: at, tableID: tableID, entry: currentEntry))
                 return
             }
@@ -317,7 +318,7 @@ extension Translator {
         read(FlowKeyLayout.inPortFlags, 0x5 << 16)
         guard arrivalTCPFlags & 0x5 != 0, let entry = currentEntry else { return }
         builder.flags |= Program.Flag.hasEffects
-        let id = effects.intern(.reduceTimeouts(entry, ordinal: entry.ordinal, idle: idle, hard: hard))
+        let id = effects.intern(.reduceTimeouts(entry, addedAt: entry.addedAt, idle: idle, hard: hard))
         builder.append(ProgramOp.header(.effect, c: id))
         builder.step(UInt64(id) << 3 | 2)
     }

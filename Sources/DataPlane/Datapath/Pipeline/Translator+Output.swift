@@ -35,16 +35,16 @@ extension Translator {
 
     /// Output to the dispatch port: through the tables again from table 0, `in_port` reading as the dispatch port meanwhile (spec 000-022).
     private func dispatch(inPort port: UInt32 = ReservedPort.dispatch) {
+        if wasMPLS {
+            triggerFreeze(keepingAction: true)
+            return
+        }
         guard depth < limits.resubmitDepth else {
             failure = .resubmitDepth
             return
         }
         guard resubmits < limits.resubmits else {
             failure = .resubmitCount
-            return
-        }
-        if wasMPLS {
-            triggerFreeze()
             return
         }
         lookup(table: 0, inPort: port, deepens: true)
@@ -222,7 +222,7 @@ extension Translator {
         case .fastFailover: chosen = buckets.indices.first { tables.groups.isLive(buckets[$0], ports: tables.ports) }.map { [$0] } ?? []
         case .select:
             if wasMPLS {
-                triggerFreeze()
+                triggerFreeze(keepingAction: true)
                 return true
             }
             chosen = selectBucket(state.group).map { [$0] } ?? []

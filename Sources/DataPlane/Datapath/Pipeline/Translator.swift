@@ -71,6 +71,8 @@ final class Translator {
     var wasMPLS = false
     /// The rest of the walk waits for the packet to be parsed anew; see `Frozen`.
     var isFreezing = false
+    /// The action at hand froze the walk itself and did nothing yet: it is kept, too. Otherwise only what follows it is.
+    var keepsAction = false
     var frozenSegments: [Frozen.Segment] = []
     var frozen: [Frozen] = []
     var stack: [UInt64] = []
@@ -243,6 +245,7 @@ final class Translator {
         lastLookupMissed = true
         wasMPLS = false
         isFreezing = false
+        keepsAction = false
         currentEntry = nil
         if !frozenSegments.isEmpty { frozenSegments = [] }
         if !stack.isEmpty { stack = [] }
@@ -480,9 +483,12 @@ final class Translator {
     // MARK: - Freezing
 
     /// Stops the walk here; what is left of it continues on the packet parsed anew.
-    func triggerFreeze() {
+    ///
+    /// - Parameter keepingAction: whether that begins with the action at hand.
+    func triggerFreeze(keepingAction: Bool = false) {
         isFreezing = true
         isExiting = true
+        keepsAction = keepingAction
     }
 
     /// Ends a bucket or clone that froze: its rest resumes on its own copy, the packet at hand goes on.

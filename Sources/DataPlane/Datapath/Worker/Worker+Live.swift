@@ -94,7 +94,7 @@ extension Worker {
         program.count(packets: 1, bytes: UInt64(frame.count), now: now)
         executor.runOutlined(program.ops, &states[0])
         if executor.hasEffects { applyEffects(now: now) }
-        if !translator.frozen.isEmpty { translator.frozen = [] }
+        if !translator.frozen.isEmpty { forgetFrozen() }
         executor.stage?.flush()
         return true
     }

@@ -94,7 +94,8 @@ public final class Worker {
     private var hitsAtReview: UInt64 = 0
     private var insertsRarely = false
     private var random: UInt64 = 0x9E37_79B9_7F4A_7C15
-    private var recirculationDepth = 0
+    /// Recirculations at work one within the other, and of the packet at hand in all.
+    private var recirculations = (depth: 0, count: 0)
     /// Programs at which the next collection is due: twice what the last one left.
     private var programLimit = 65_536
     /// Where packets are copied to; see `Worker+Mirror`.
@@ -200,7 +201,7 @@ public final class Worker {
         if hot.pointee.isObserved { observe(i, program) }
         executor.runOutlined(program.ops, &states[i])
         if executor.hasEffects { applyEffects(now: now) }
-        if !translator.frozen.isEmpty { translator.frozen = [] }
+        if !translator.frozen.isEmpty { forgetFrozen() }
     }
 
     /// A cached program that is right for this key now, from any subtable; what is no longer right is removed.
@@ -279,15 +280,23 @@ public final class Worker {
         cache.hints[FlowCache.packetClass(key)] = UInt8(index)
     }
 
+    /// Forgets what a packet that is done with left frozen.
+    @inline(never) func forgetFrozen() {
+        translator.frozen = []
+        recirculations.count = 0
+    }
+
     /// Runs the rest of a frozen translation on the packet as it has become.
     func recirculate(_ index: Int, _ packet: inout PacketState) {
         let frozen = translator.frozen[index]
-        guard recirculationDepth < 8 else {
-            if packet.ends == 0 { executor.drop(&packet, DropReason.resubmitDepth.rawValue) }
+        let isTooDeep = recirculations.depth >= tables.limits.recirculations
+        guard !isTooDeep, recirculations.count < tables.limits.copies else {
+            if packet.ends == 0 { executor.drop(&packet, (isTooDeep ? DropReason.recirculationDepth : .tooManyCopies).rawValue) }
             return
         }
-        recirculationDepth += 1
-        defer { recirculationDepth -= 1 }
+        recirculations.depth += 1
+        recirculations.count += 1
+        defer { recirculations.depth -= 1 }
         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 16) { fresh in
             let key = fresh.baseAddress!
             key.initialize(repeating: 0, count: 16)
@@ -310,8 +319,8 @@ public final class Worker {
                 switch effect {
                 case .learn(let entry, let limit):
                     if tables.learn(entry, limit: limit, now: now) { tables.publish() }
-                case .reduceTimeouts(let entry, let ordinal, let idle, let hard):
-                    tables.reduceTimeouts(of: entry, ordinal: ordinal, idle: idle, hard: hard)
+                case .reduceTimeouts(let entry, let addedAt, let idle, let hard):
+                    tables.reduceTimeouts(of: entry, addedAt: addedAt, idle: idle, hard: hard)
                     tables.publish()
                 }
             }
