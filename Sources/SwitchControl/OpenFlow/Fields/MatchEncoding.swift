@@ -22,10 +22,14 @@ extension WireWriter {
     mutating func matchFields(_ m: Match) {
         var values = InlineArray<52, UInt64>(repeating: 0)
         var masks = InlineArray<52, UInt64>(repeating: 0)
+        // A bit for each word that the match asks for; fields elsewhere are passed over without a look.
+        var used: UInt64 = 0
         for w in m.words {
             values[w.index] = w.value
             masks[w.index] = w.mask
+            used |= 1 << UInt64(w.index)
         }
+        if used == 0 { return }
         let context = MatchContext(m)
         func emit(_ w: inout WireWriter, _ c: FieldCode) {
             let shift = UInt64(c.shift)
@@ -40,7 +44,9 @@ extension WireWriter {
             masks[Int(c.lowWord)] &= ~(ones << shift)
             if !mask.isZero { w.field(c, value, mask) }
         }
-        for c in Self.order where context.meets(c.prerequisite) {
+        for (words, i) in Self.order where words & used != 0 {
+            let c = FieldDirectory.codes[i]
+            if !context.meets(c.prerequisite) { continue }
             switch c.field {
             case .vlanVID:
                 let tci = masks[FlowKeyLayout.ethSrcVLAN] & 0xffff
@@ -67,7 +73,7 @@ extension WireWriter {
             default: emit(&self, c)
             }
         }
-        for i in 0..<FlowKeyLayout.wordCount where masks[i] != 0 { return fail("The match asks for bits of word \(i) that no OpenFlow field has.") }
+        for w in m.words where masks[w.index] != 0 { return fail("The match asks for bits of word \(w.index) that no OpenFlow field has.") }
     }
 
     /// An `ofp_match` with its padding.
@@ -82,8 +88,8 @@ extension WireWriter {
 
     private static let vlanTCI = FieldDirectory.codes.first { $0.field == .vlanTCI }!
 
-    /// Every field that a match writes, prerequisites first.
-    private static let order: [FieldCode] = {
+    /// Every field that a match writes, prerequisites first: the bits of its words, and its index into `FieldDirectory.codes`.
+    private static let order: [(words: UInt64, code: Int)] = {
         var fields: [Field] = [
             .inPort, .metadata, .ethDst, .ethSrc, .ethType, .vlanVID, .vlanPCP, .mplsLabel, .mplsTC, .mplsBOS, .mplsTTL, .ipv4Src, .ipv4Dst,
             .ipv6Src, .ipv6Dst, .ipv6Label, .ipFrag, .ipDSCP, .ipECN, .ipTTL, .ipProto, .arpOp, .arpSPA, .arpTPA, .arpSHA, .arpTHA, .tcpSrc,
@@ -94,6 +100,10 @@ extension WireWriter {
         for n in 0..<16 { fields.append(Field(rawValue: Field.tunnelMetadata0.rawValue + UInt8(n))!) }
         for n in 0..<16 { fields.append(.register(n)) }
         fields += [.packetMark, .conjunctionID, .actsetOutput]
-        return fields.compactMap { f in FieldDirectory.codes.first { $0.field == f } }
+        return fields.compactMap { f in
+            guard let i = FieldDirectory.codes.firstIndex(where: { $0.field == f }) else { return nil }
+            let c = FieldDirectory.codes[i]
+            return (1 << UInt64(c.lowWord) | 1 << UInt64(c.word), i)
+        }
     }()
 }
