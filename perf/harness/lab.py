@@ -7,6 +7,7 @@ import shutil
 import signal
 import statistics
 import subprocess
+import sys
 import time
 
 
@@ -19,6 +20,12 @@ def run(*command, check=True, timeout=60, **more):
     if check and done.returncode:
         raise LabError(f"{' '.join(map(str, command))}: {(done.stderr or done.stdout).strip()}")
     return done.stdout
+
+
+def end_on_signals():
+    """Makes SIGTERM and SIGHUP leave by way of the context managers, which end what was started."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
 class Lab:

@@ -18,7 +18,6 @@ SUBSTITUTIONS = [
     (re.compile(r"/tmp/\S+"), "FILE"),
     # They count since the switch began, with all that its devices ever received.
     (re.compile(r"\blookup=\d+, matched=\d+"), "lookup=N, matched=N"),
-    (re.compile(r"^(\d{4}-\d\d-\d\dT\S+Z)\|\d+\|"), "LOG|"),
 ]
 PORT_COUNTERS = re.compile(r"\b(pkts|bytes|drop|errs|frame|over|crc|coll)=(\d+|\?)")
 # One entry, that begins so, with the lines below it that begin with more spaces or with a lower-case name of their own.
@@ -30,6 +29,8 @@ BEGINNINGS = {
 }
 LOCAL = re.compile(r"^ LOCAL\(|^  port +LOCAL:|^ \S*\(LOCAL\)")
 HEXADECIMAL = re.compile(r"^[0-9a-f]{8}  ([0-9a-f]{2}[ -]){1,16}")
+# What ovs-ofctl itself remarks while it reads a quoted message.
+DIAGNOSTIC = re.compile(r"^\d{4}-\d\d-\d\dT\S+Z\|")
 ERROR = re.compile(r"^OFPT_ERROR|^\S*OFPT_ERROR")
 
 
@@ -44,7 +45,7 @@ def normal(command, text):
         if command in ("dump-ports", "queue-stats"):
             line = PORT_COUNTERS.sub(r"\1=N", line)
         # What is quoted of the refused message depends on how much of it a switch sends back (64 bytes are enough for the standard).
-        if HEXADECIMAL.match(line) or "***truncated" in line or "***decode error" in line or "|fatal_signal|" in line:
+        if HEXADECIMAL.match(line) or "***truncated" in line or "***decode error" in line or DIAGNOSTIC.match(line):
             continue
         lines.append(line)
     lines = [line for line in _without_quotes(lines) if line]
