@@ -260,10 +260,16 @@ extension Translator {
     /// The live bucket with the highest score, hash weighted by bucket: a flow keeps its bucket unless that bucket goes or a better one comes
     /// (highest random weight, Thaler and Ravishankar 1998).
     private func selectBucket(_ group: Group) -> Int? {
-        let hash =
+        var hash =
             group.selectionFields.isEmpty
             ? symmetricHash(layer4: true, basis: group.selectionParameter)
             : fieldHash(group.selectionFields, basis: group.selectionParameter)
+        if group.selectionFields.isEmpty, etherType == FrameParser.EtherType.arp {
+            // Who asks for whom, alike for the answer.
+            read(FlowKeyLayout.ipv4, .max)
+            let addresses = key[FlowKeyLayout.ipv4]
+            hash = weft_hash_finish(weft_hash_step(UInt64(hash), addresses >> 32 ^ addresses & 0xffff_ffff))
+        }
         var best: Int?
         var bestScore = -Double.infinity
         for (i, b) in group.buckets.enumerated() where b.weight > 0 && tables.groups.isLive(b, ports: tables.ports) {

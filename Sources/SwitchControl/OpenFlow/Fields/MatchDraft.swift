@@ -45,7 +45,7 @@ struct MatchDraft {
         let t = values[FlowKeyLayout.transport]
         c.ipProtocol = UInt8(truncatingIfNeeded: t >> 24)
         c.transportSrc = UInt16(truncatingIfNeeded: t >> 48)
-        c.transportDstIsZero = t >> 32 & 0xffff == 0 && masks[FlowKeyLayout.transport] >> 32 & 0xff == 0xff
+        c.transportDstIsZero = t >> 32 & 0xffff == 0
         c.isLaterFragment = t & 2 != 0
         c.hasTag = values[FlowKeyLayout.ethSrcVLAN] & 0x1000 != 0
         return c
