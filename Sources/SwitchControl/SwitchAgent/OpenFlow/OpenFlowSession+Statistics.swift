@@ -133,10 +133,6 @@ extension OpenFlowSession {
         for t in all where t.table >= OpenFlowAgent.tableCount {
             throw OpenFlowError(.tableFeaturesTable, "There is no table \(t.table).")
         }
-        let fields = Field.allCases
-        let writable = fields.filter { $0.info.isWritable }
-        // Output, copy TTL is missing, set and decrement TTL, push and pop VLAN and MPLS, set queue, group, set field.
-        let actions: [UInt32] = [0, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25]
         typealias Kind = TableFeatures.PropertyKind
         for n in 0..<OpenFlowAgent.tableCount {
             let next = (n + 1..<max(OpenFlowAgent.tableCount, n + 1)).map { UInt32($0) }
@@ -144,14 +140,23 @@ extension OpenFlowSession {
             let features = TableFeatures(
                 table: n, name: n == 0 ? "classifier" : "table\(n)", metadataMatch: .max, metadataWrite: .max, capabilities: 0,
                 maximumEntries: 1_000_000,
-                properties: [
-                    .init(Kind.instructions, instructions), .init(Kind.nextTables, next), .init(Kind.writeActions, actions),
-                    .init(Kind.applyActions, actions), .init(Kind.match, fields: fields, hasMask: true), .init(Kind.wildcards, fields: fields),
-                    .init(Kind.writeSetField, fields: writable), .init(Kind.applySetField, fields: writable),
-                ])
+                properties: [.init(Kind.instructions, instructions), .init(Kind.nextTables, next)] + Self.commonProperties)
             send(.multipartReply(MultipartReply(.tableFeatures([features]), more: n + 1 < OpenFlowAgent.tableCount)), xid: xid)
         }
     }
+
+    /// What all tables can do.
+    private static let commonProperties: [TableFeatures.Property] = {
+        typealias Kind = TableFeatures.PropertyKind
+        let fields = Field.allCases
+        let writable = fields.filter { $0.info.isWritable }
+        // Output, set and decrement TTL, push and pop VLAN and MPLS, set queue, group, set field.
+        let actions: [UInt32] = [0, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25]
+        return [
+            .init(Kind.writeActions, actions), .init(Kind.applyActions, actions), .init(Kind.match, fields: fields, hasMask: true),
+            .init(Kind.wildcards, fields: fields), .init(Kind.writeSetField, fields: writable), .init(Kind.applySetField, fields: writable),
+        ]
+    }()
 
     // MARK: - Ports and queues
 
