@@ -45,7 +45,7 @@ def normal(command, text):
         if command in ("dump-ports", "queue-stats"):
             line = PORT_COUNTERS.sub(r"\1=N", line)
         # What is quoted of the refused message depends on how much of it a switch sends back (64 bytes are enough for the standard).
-        if HEXADECIMAL.match(line) or "***truncated" in line or "***decode error" in line or DIAGNOSTIC.match(line):
+        if HEXADECIMAL.match(line) or "***truncated" in line or DIAGNOSTIC.match(line):
             continue
         lines.append(line)
     lines = [line for line in _without_quotes(lines) if line]
