@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
@@ -76,6 +77,32 @@ int weft_packet_drops(int fd, uint32_t *drops) {
     if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &s, &size) != 0) return -errno;
     *drops = s.tp_drops;
     return 0;
+}
+
+int weft_packet_make_ring(int fd, uint32_t slot, uint32_t count, void **memory) {
+    enum { block = 1 << 16 };
+    struct tpacket_req r = {.tp_block_size = block, .tp_block_nr = slot * count / block, .tp_frame_size = slot, .tp_frame_nr = count};
+    int error = set(fd, PACKET_VERSION, TPACKET_V2);
+    if (error == 0) error = set(fd, PACKET_COPY_THRESH, 1);
+    if (error == 0 && setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &r, sizeof r) != 0) error = -errno;
+    if (error != 0) return error;
+    void *m = mmap(0, (size_t)slot * count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (m == MAP_FAILED) {
+        error = -errno;
+        memset(&r, 0, sizeof r);
+        setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &r, sizeof r);
+        return error;
+    }
+    *memory = m;
+    return 0;
+}
+
+void weft_packet_free_ring(void *memory, size_t size) { munmap(memory, size); }
+
+int weft_packet_take_error(int fd) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 ? errno : error;
 }
 
 struct message {

@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import Glibc
 import Testing
@@ -14,7 +15,7 @@ import Testing
         let x: PacketPort
         let y: PacketPort
 
-        init(mtu: Int = 1500, offloads: Bool = true) throws {
+        init(mtu: Int = 1500, offloads: Bool = true, usesRing: Bool = true) throws {
             space = try lab.namespace()
             try lab.ip(space, "link add name x mtu \(mtu) type veth peer name y mtu \(mtu)")
             for device in ["x", "y"] {
@@ -24,8 +25,12 @@ import Testing
                 try lab.ip(space, "link set dev \(device) up")
             }
             monitor = try LinkMonitor(namespace: NetworkNamespace(space))
-            x = try PacketPort(name: "x", number: 1, configuration: .init(device: "x"), monitor: monitor)
-            y = try PacketPort(name: "y", number: 2, configuration: .init(device: "y"), monitor: monitor)
+            var configurationX = PacketPort.Configuration(device: "x")
+            configurationX.usesRing = usesRing
+            x = try PacketPort(name: "x", number: 1, configuration: configurationX, monitor: monitor)
+            var configurationY = PacketPort.Configuration(device: "y")
+            configurationY.usesRing = usesRing
+            y = try PacketPort(name: "y", number: 2, configuration: configurationY, monitor: monitor)
         }
     }
 
@@ -85,19 +90,21 @@ import Testing
         b.close()
     }
 
-    @Test func `Frames arrive with the VLAN tags they were sent with`() throws {
+    @Test(arguments: [true, false]) func `Frames of all sizes arrive in order, with the VLAN tags they were sent with`(usesRing: Bool) throws {
         guard NetworkLab.isAvailable() else { return }
-        let pair = try Pair()
+        let pair = try Pair(usesRing: usesRing)
         let seed = UInt64.random(in: 0...(.max))
         print("VLAN tags: seed \(seed)")
         var generator = SeededGenerator(seed: seed)
         let sender = pair.x.transmitter(worker: 0)
         let receiver = pair.y.receiver(worker: 0)!
+        #expect(pair.y.summary.contains("with ring") == usesRing)
         let buffers = FrameBuffers(count: 64)
         for round in 0..<30 {
             var expected: [[UInt8]] = []
             for _ in 0..<Int.random(in: 1...20, using: &generator) {
-                var frame = TransportFrame.random(&generator, payload: Int.random(in: 0...1300, using: &generator))
+                var frame = TransportFrame.random(
+                    &generator, payload: Int.random(in: 0...(Bool.random(using: &generator) ? 90 : 1300), using: &generator))
                 frame.isTCP = true
                 // Runs of one kind, as on a trunk, and mixtures.
                 if round % 3 == 1 { frame.tags = [] }
@@ -125,6 +132,18 @@ import Testing
         }
         pair.x.close()
         pair.y.close()
+    }
+
+    @Test func `Rings take bounded memory, and give it back`() throws {
+        guard NetworkLab.isAvailable() else { return }
+        var sockets: [PacketSocket] = []
+        let limit = PacketRing.budget / PacketRing.size
+        for _ in 0...limit { sockets.append(PacketSocket(descriptor: OwnedDescriptor(weft_packet_open()))) }
+        #expect(sockets.allSatisfy { $0.descriptor.value >= 0 })
+        #expect(sockets.last?.ring == nil, "beyond the budget a socket does without")
+        #expect(sockets.first?.ring != nil)
+        sockets = []
+        #expect(PacketSocket(descriptor: OwnedDescriptor(weft_packet_open())).ring != nil)
     }
 
     @Test func `The kernel cuts a large frame as the segmenter does`() throws {

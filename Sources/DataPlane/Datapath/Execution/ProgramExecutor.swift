@@ -41,11 +41,17 @@ final class ProgramExecutor {
     unowned(unsafe) var recirculator: Worker?
     private var spareBuffers: [UnsafeMutableRawPointer] = []
     private let bufferSize: Int
+    /// Addresses of `normal` noted last, by hash; a `version` of 0 is none.
+    private struct NotedAddress { var address: UInt64 = 0, port: UInt32 = 0, version: UInt64 = 0, time: UInt64 = 0 }
+    private let noted: UnsafeMutablePointer<NotedAddress>
+    private static let notedCount = 256
 
     init(meters: MeterStore, learning: LearningTable, bufferSize: Int) {
         self.meters = meters
         self.learning = learning
         self.bufferSize = bufferSize
+        noted = .allocate(capacity: Self.notedCount)
+        noted.initialize(repeating: NotedAddress(), count: Self.notedCount)
         totals = .allocate(capacity: 1)
         totals.initialize(to: (0, false, false))
         sent = .allocate(capacity: PortRegistry.limit)
@@ -55,6 +61,7 @@ final class ProgramExecutor {
     }
 
     deinit {
+        noted.deallocate()
         totals.deallocate()
         sent.deallocate()
         drops.deallocate()
@@ -206,8 +213,21 @@ final class ProgramExecutor {
         if UInt8(truncatingIfNeeded: at[0]) == ProgramOp.effect.rawValue {
             pendingEffects.append(c)
         } else if !hasNoEffects {
+            // In a running switch a table's entry is refreshed once a second; replays are exact.
+            if totals.pointee.isLive, isFresh(at[1], c, packet.time) { return }
             _ = learning.learn(vlan: at[1] >> 48, mac: at[1] & 0xffff_ffff_ffff, port: c, now: packet.time)
         }
+    }
+
+    /// Whether this worker noted an address less than a second ago, with nothing learned or forgotten since; if not, it is taken as noted.
+    private func isFresh(_ address: UInt64, _ port: UInt32, _ now: UInt64) -> Bool {
+        let note = noted + Int(truncatingIfNeeded: (address &* 0x9E37_79B9_7F4A_7C15) >> 56)
+        let version = learning.version
+        if note.pointee.address == address, note.pointee.port == port, note.pointee.version == version, now &- note.pointee.time < 1_000_000_000 {
+            return true
+        }
+        note.pointee = NotedAddress(address: address, port: port, version: version, time: now)
+        return false
     }
 
     /// Of what a meter cut off, runs what is learned: that does not depend on the packet's end (as in Open vSwitch).

@@ -10,17 +10,15 @@ final class LearningTable: Sendable {
     /// Open vSwitch's default `mac-table-size` is 8192; ours is larger.
     static let limit = 65536
 
-    private struct State {
-        var entries: [UInt64: (port: UInt32, seen: UInt64)] = [:]
-        var version: UInt64 = 1
-        /// No entry is older than its age limit before this moment.
-        var deadline: UInt64 = .max
-    }
+    private struct State { var entries: [UInt64: (port: UInt32, seen: UInt64)] = [:] }
     private let state = Mutex(State())
+    // Written under the lock, read for every packet without.
+    private let currentVersion = Atomic<UInt64>(1)
+    private let currentDeadline = Atomic<UInt64>(.max)
 
     private static func key(vlan: UInt64, mac: UInt64) -> UInt64 { vlan << 48 | mac }
 
-    var version: UInt64 { state.withLock { $0.version } }
+    var version: UInt64 { currentVersion.load(ordering: .acquiring) }
 
     /// The port behind an address, if it was heard from recently.
     func port(vlan: UInt64, mac: UInt64, now: UInt64) -> UInt32? {
@@ -43,23 +41,24 @@ final class LearningTable: Sendable {
                 $0.entries[oldest] = nil
             }
             $0.entries[key] = (port, now)
-            $0.deadline = Swift.min($0.deadline, now &+ Self.ageingSeconds * 1_000_000_000)
-            $0.version += 1
+            currentDeadline.store(Swift.min(nextDeadline, now &+ Self.ageingSeconds * 1_000_000_000), ordering: .relaxed)
+            currentVersion.wrappingAdd(1, ordering: .releasing)
             return true
         }
     }
 
-    /// The earliest moment at which an address may be forgotten.
-    var nextDeadline: UInt64 { state.withLock { $0.deadline } }
+    /// The earliest moment at which an address may be forgotten: no entry is older than its age limit before.
+    var nextDeadline: UInt64 { currentDeadline.load(ordering: .relaxed) }
 
     /// Forgets what was not heard from in time.
     func age(now: UInt64) {
         state.withLock { s in
-            guard s.deadline <= now else { return }
+            guard nextDeadline <= now else { return }
             let before = s.entries.count
             s.entries = s.entries.filter { now < $0.value.seen &+ Self.ageingSeconds * 1_000_000_000 }
-            if s.entries.count != before { s.version += 1 }
-            s.deadline = s.entries.values.map { $0.seen &+ Self.ageingSeconds * 1_000_000_000 }.min() ?? .max
+            if s.entries.count != before { currentVersion.wrappingAdd(1, ordering: .releasing) }
+            let next = s.entries.values.map { $0.seen &+ Self.ageingSeconds * 1_000_000_000 }.min() ?? .max
+            currentDeadline.store(next, ordering: .relaxed)
         }
     }
 }

@@ -6,24 +6,43 @@ import Synchronization
 
 /// A worker at work: the thread that takes frames from receivers and forwards them, until it is stopped.
 ///
-/// **Design.** One turn asks the kernel which receivers have frames and takes a few bursts from each, so that no port starves the others. While frames keep
-/// coming the thread does not sleep; after `spin` without any it waits in epoll, which loses nothing, as the first frames wait in the receivers.
+/// **Design.** One turn asks the kernel which receivers have frames and takes a few bursts from each, so that no port starves the others. A receiver that
+/// had more than that is served again in the next turn without asking. While frames keep coming the thread does not sleep; after a while without any it
+/// waits in epoll, which loses nothing, as the first frames wait in the receivers.
+///
+/// **How long it looks.** `spin` at least. When frames come so soon after it fell asleep that four times `spin` would have met them, it looks twice as long
+/// the next time, up to that; when they come later, half as long. Steady traffic then finds it awake, and rare packets do not pay for looking.
 ///
 /// **Control.** What the control side wants done between two turns (another port, statistics) it hands over as a closure; the thread is woken for it.
 /// `perform` returns when it is done. The owner of the tables must not hold their lock meanwhile: a program's effects may be waiting for it.
 ///
-/// **Limits.** `roundsPerTurn` bursts from one receiver per turn. A receiver that is ready with nothing to give eight times in a row (a device that is
-/// gone) is set aside until it is added again.
+/// **Limits.** `roundsPerTurn` bursts from one receiver per turn. A receiver that is ready with nothing to give `emptyLimit` times in a row (a device
+/// that is gone) is left out for `asideTime`.
 public final class ForwardingThread: @unchecked Sendable {
-    private static let roundsPerTurn = 4
-    private static let emptyLimit = 8
+    private static let roundsPerTurn = 8
+    /// With and without an error at the descriptor: one without may have had bad frames.
+    private static let emptyLimit = (error: 8, plain: 1024)
+    private static let asideTime: UInt64 = 100_000_000
+    /// The longest look for frames, as a multiple of `spin`.
+    private static let spinGrowth: UInt64 = 4
 
-    private struct Source {
-        var receiver: any FrameReceiver
-        var descriptor: Int32
-        var port: UInt32
+    /// A receiver, which may serve several ports.
+    private final class Source {
+        let receiver: any FrameReceiver
+        let descriptor: Int32
+        let token: UInt64
+        var ports: [UInt32]
         var emptyTurns = 0
-        var isAside = false
+        /// When it is to be asked again; 0 unless it is left out.
+        var asideUntil: UInt64 = 0
+        /// Whether it is to be served in the next turn whatever its descriptor says.
+        var isPending = false
+        init(receiver: any FrameReceiver, token: UInt64, port: UInt32) {
+            self.receiver = receiver
+            descriptor = receiver.receiveDescriptor
+            self.token = token
+            ports = [port]
+        }
     }
 
     public struct Statistics: Sendable, Codable {
@@ -49,7 +68,10 @@ public final class ForwardingThread: @unchecked Sendable {
 
     // The thread's own.
     private var sources: [UInt64: Source] = [:]
-    private var asked: [UInt64] = []
+    /// Those without a descriptor.
+    private var asked: [Source] = []
+    private var pending: [Source] = []
+    private var aside: [Source] = []
     private var nextToken: UInt64 = 1
     private var counts = Statistics()
 
@@ -110,25 +132,48 @@ public final class ForwardingThread: @unchecked Sendable {
     // MARK: - On the thread
 
     /// Takes frames from a receiver from now on. Call in `perform`.
+    ///
+    /// A receiver that several ports share is added for each, and served once.
     public func add(_ receiver: any FrameReceiver, port: UInt32) {
-        let token = nextToken
-        nextToken += 1
-        let descriptor = receiver.receiveDescriptor
-        sources[token] = Source(receiver: receiver, descriptor: descriptor, port: port)
-        if descriptor < 0 {
-            asked.append(token)
-        } else if weft_poll_add(poll, descriptor, token) != 0 {
-            sources[token]!.isAside = true
+        if let source = sources.values.first(where: { $0.receiver === receiver }) {
+            source.ports.append(port)
+            return
         }
+        let source = Source(receiver: receiver, token: nextToken, port: port)
+        nextToken += 1
+        sources[source.token] = source
+        if source.descriptor < 0 { asked.append(source) } else { listen(source) }
     }
 
     /// Takes no more frames from a port's receivers; their descriptors must still be open. Call in `perform`.
     public func removeReceivers(port: UInt32) {
-        for (token, source) in sources where source.port == port {
-            if source.descriptor >= 0, !source.isAside { _ = weft_poll_remove(poll, source.descriptor) }
+        for (token, source) in sources where source.ports.contains(port) {
+            source.ports.removeAll { $0 == port }
+            guard source.ports.isEmpty else { continue }
+            if source.descriptor >= 0, source.asideUntil == 0 { _ = weft_poll_remove(poll, source.descriptor) }
             sources[token] = nil
-            asked.removeAll { $0 == token }
+            asked.removeAll { $0 === source }
+            pending.removeAll { $0 === source }
+            aside.removeAll { $0 === source }
         }
+    }
+
+    private func listen(_ source: Source) {
+        source.emptyTurns = 0
+        source.asideUntil = 0
+        if weft_poll_add(poll, source.descriptor, source.token) != 0 { leaveOut(source) }
+    }
+
+    private func leaveOut(_ source: Source) {
+        source.asideUntil = weft_monotonic_ns() &+ Self.asideTime
+        aside.append(source)
+    }
+
+    private func askAgain(now: UInt64) {
+        let due = aside.filter { $0.asideUntil <= now }
+        if due.isEmpty { return }
+        aside.removeAll { $0.asideUntil <= now }
+        for source in due { listen(source) }
     }
 
     public var statistics: Statistics { counts }
@@ -137,30 +182,49 @@ public final class ForwardingThread: @unchecked Sendable {
         let tokens = UnsafeMutablePointer<UInt64>.allocate(capacity: 64)
         defer { tokens.deallocate() }
         var lastBusy = weft_monotonic_ns()
+        var window = spin
         var sleeps = false
         while !isStopping.load(ordering: .relaxed) {
             if hasCommands.load(ordering: .acquiring) { runCommands() }
-            let n = Int(weft_poll_wait(poll, tokens, 64, sleeps ? -1 : 0))
-            if sleeps { counts.sleeps &+= 1 }
+            let asleep = sleeps ? weft_monotonic_ns() : 0
+            let n = Int(weft_poll_wait(poll, tokens, 64, !sleeps ? 0 : aside.isEmpty ? -1 : Int64(Self.asideTime / 1000)))
             counts.turns &+= 1
-            var isBusy = false
+            var isBusy = servePending()
             for i in 0..<n {
                 let token = tokens[i] & ~(1 << 63)
                 if token == 0 {
                     weft_event_clear(event)
-                } else if serve(token) {
+                } else if let source = sources[token], serve(source, hasError: tokens[i] >> 63 != 0) {
                     isBusy = true
                 }
             }
-            for token in asked where sources[token]!.receiver.hasFrames { if serve(token) { isBusy = true } }
+            for source in asked where source.receiver.hasFrames { if serve(source, hasError: false) { isBusy = true } }
             let now = weft_monotonic_ns()
+            if sleeps {
+                counts.sleeps &+= 1
+                window = now &- asleep < spin &* Self.spinGrowth ? min(window &* 2, spin &* Self.spinGrowth) : max(window / 2, spin)
+            }
             if isBusy {
                 counts.busyTurns &+= 1
                 lastBusy = now
             }
-            sleeps = now &- lastBusy > spin && !hasCommands.load(ordering: .acquiring)
+            if !aside.isEmpty { askAgain(now: now) }
+            sleeps = pending.isEmpty && now &- lastBusy > window && !hasCommands.load(ordering: .acquiring)
         }
         runCommands()
+    }
+
+    /// Serves those that had more in the last turn.
+    private func servePending() -> Bool {
+        if pending.isEmpty { return false }
+        let list = pending
+        pending.removeAll(keepingCapacity: true)
+        var isBusy = false
+        for source in list {
+            source.isPending = false
+            if serve(source, hasError: false, counts: false) { isBusy = true }
+        }
+        return isBusy
     }
 
     private func runCommands() {
@@ -173,24 +237,38 @@ public final class ForwardingThread: @unchecked Sendable {
     }
 
     /// Takes some bursts from a receiver; false when it had nothing.
-    private func serve(_ token: UInt64) -> Bool {
-        guard let receiver = sources[token]?.receiver else { return false }
+    ///
+    /// - Parameter counts: whether it said that it was ready.
+    private func serve(_ source: Source, hasError: Bool, counts: Bool = true) -> Bool {
+        let receiver = source.receiver
         var round = 0
+        var isDrained = false
         while round < Self.roundsPerTurn {
             let n = receiver.receive(worker.slots, count: Worker.batchSize)
-            if n == 0 { break }
+            if n == 0 {
+                isDrained = true
+                break
+            }
             worker.processSlots(count: n, now: weft_monotonic_ns())
             round += 1
-            if n < Worker.batchSize / 2 { break }
+            if receiver.isDrained {
+                isDrained = true
+                break
+            }
+        }
+        if (!isDrained || receiver.hasFrames) && source.descriptor >= 0 && !source.isPending {
+            source.isPending = true
+            pending.append(source)
         }
         if round > 0 {
-            if sources[token]!.emptyTurns != 0 { sources[token]!.emptyTurns = 0 }
+            source.emptyTurns = 0
             return true
         }
-        sources[token]!.emptyTurns += 1
-        if sources[token]!.emptyTurns >= Self.emptyLimit, sources[token]!.descriptor >= 0 {
-            _ = weft_poll_remove(poll, sources[token]!.descriptor)
-            sources[token]!.isAside = true
+        guard counts, source.descriptor >= 0 else { return false }
+        source.emptyTurns += 1
+        if source.emptyTurns >= (hasError ? Self.emptyLimit.error : Self.emptyLimit.plain) {
+            _ = weft_poll_remove(poll, source.descriptor)
+            leaveOut(source)
         }
         return false
     }

@@ -12,6 +12,7 @@ final class DeviceState: Sendable {
     let malformed = Atomic<UInt64>(0)
     let tooLong = Atomic<UInt64>(0)
     let failed = Atomic<UInt64>(0)
+    let missed = Atomic<UInt64>(0)
 
     func apply(_ status: PortStatus) {
         mtu.store(status.mtu, ordering: .relaxed)

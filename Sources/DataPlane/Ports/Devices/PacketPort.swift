@@ -18,6 +18,8 @@ public final class PacketPort: LivePort, ReceiveErrorCounting {
         public var workers = 1
         /// Bytes waiting in a socket at most, each way.
         public var bufferSize = 16 << 20
+        /// Whether small frames arrive in a ring, while the budget lasts.
+        public var usesRing = true
 
         public init(device: String, workers: Int = 1) {
             self.device = device
@@ -27,7 +29,7 @@ public final class PacketPort: LivePort, ReceiveErrorCounting {
 
     private struct Device {
         var index: Int32 = 0
-        var sockets: [OwnedDescriptor] = []
+        var sockets: [PacketSocket] = []
         var isGuarded = false
         var status = PortStatus()
         var address: [UInt8] = []
@@ -42,7 +44,6 @@ public final class PacketPort: LivePort, ReceiveErrorCounting {
     private let monitor: LinkMonitor
     private let state = DeviceState()
     private let device = Mutex(Device())
-    private let missed = Atomic<UInt64>(0)
     private let capabilities = PacketPort.kernelCapabilities()
 
     /// - Throws: when the device does not exist or no packet socket can be had.
@@ -62,7 +63,8 @@ public final class PacketPort: LivePort, ReceiveErrorCounting {
             let what = "\(device.linkKind.isEmpty ? "device" : device.linkKind) \"\(configuration.device)\"\(monitor.namespace.phrase)"
             if device.sockets.isEmpty { return what + ", gone" }
             let sockets = device.sockets.count == 1 ? "packet socket" : "\(device.sockets.count) packet sockets"
-            return ([what, sockets, capabilities.phrase] + device.notices).joined(separator: ", ")
+            let rings = device.sockets.contains { $0.ring != nil } ? sockets + " with ring" : sockets
+            return ([what, rings, capabilities.phrase] + device.notices).joined(separator: ", ")
         }
     }
 
@@ -77,7 +79,7 @@ public final class PacketPort: LivePort, ReceiveErrorCounting {
     private func queue(_ index: Int) -> PacketQueue? {
         device.withLock { device in
             guard !device.sockets.isEmpty else { return nil }
-            return PacketQueue(descriptor: device.sockets[index % device.sockets.count], state: state, port: number, capabilities: capabilities)
+            return PacketQueue(socket: device.sockets[index % device.sockets.count], state: state, port: number, capabilities: capabilities)
         }
     }
 
@@ -119,10 +121,10 @@ public final class PacketPort: LivePort, ReceiveErrorCounting {
         for socket in sockets {
             var drops: UInt32 = 0
             // Reading sets the kernel's count back to 0.
-            if weft_packet_drops(socket.value, &drops) == 0 { missed.wrappingAdd(UInt64(drops), ordering: .relaxed) }
+            if weft_packet_drops(socket.descriptor.value, &drops) == 0 { state.missed.wrappingAdd(UInt64(drops), ordering: .relaxed) }
         }
         var errors = state.receiveErrors
-        errors.missed = missed.load(ordering: .relaxed)
+        errors.missed = state.missed.load(ordering: .relaxed)
         return errors
     }
 
@@ -141,14 +143,14 @@ public final class PacketPort: LivePort, ReceiveErrorCounting {
         let code = monitor.installIngressGuard(index: link.index)
         device.isGuarded = code == 0
         if code != 0 { device.notices.append("the host's own protocols also see what arrives (no ingress filter: \(errorText(code)))") }
-        let opened: (sockets: [OwnedDescriptor], error: Int32) = try monitor.namespace.run {
-            var sockets: [OwnedDescriptor] = []
+        let opened: (sockets: [PacketSocket], error: Int32) = try monitor.namespace.run {
+            var sockets: [PacketSocket] = []
             var group: Int32 = 0
             let count = link.isUp ? max(configuration.workers, 1) : 1
             for _ in 0..<count {
                 let descriptor = weft_packet_open()
                 if descriptor < 0 { return ([], -descriptor) }
-                sockets.append(OwnedDescriptor(descriptor))
+                sockets.append(PacketSocket(descriptor: OwnedDescriptor(descriptor), wantsRing: configuration.usesRing))
                 _ = weft_packet_set_buffers(descriptor, Int32(configuration.bufferSize), Int32(configuration.bufferSize))
                 var code = weft_packet_bind(descriptor, link.index)
                 if code == 0 { code = weft_packet_set_promiscuous(descriptor, link.index) }

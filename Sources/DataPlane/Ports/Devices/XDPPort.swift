@@ -67,7 +67,9 @@ public final class XDPPort: LivePort, ReceiveErrorCounting {
         if index < queues.count { return queues[index] }
         let descriptor = queues.isEmpty ? -1 : (try? monitor.namespace.run { PacketPort.openSender(link) }) ?? -1
         if descriptor < 0 { return DownTransmitter() }
-        return PacketQueue(descriptor: OwnedDescriptor(descriptor), state: state, port: number, capabilities: [.checksum, .tcpSegmentation])
+        return PacketQueue(
+            socket: PacketSocket(descriptor: OwnedDescriptor(descriptor), wantsRing: false), state: state, port: number,
+            capabilities: [.checksum, .tcpSegmentation])
     }
 
     public func refresh() -> Bool {

@@ -87,14 +87,17 @@ public enum TransmitRefusal: UInt8, CaseIterable, Sendable {
 public protocol FrameReceiver: AnyObject {
     /// Readable when frames wait; -1 for a receiver that has to be asked (`hasFrames`).
     var receiveDescriptor: Int32 { get }
-    /// Whether frames wait, for receivers without a descriptor.
+    /// Whether frames wait that the descriptor, if there is one, does not tell of.
     var hasFrames: Bool { get }
+    /// Whether the last `receive` saw that nothing more waited; a receiver that does not know says no.
+    var isDrained: Bool { get }
     /// Fills slots from the first on; returns how many. 0 when nothing waits.
     func receive(_ slots: UnsafeMutablePointer<ReceiveSlot>, count: Int) -> Int
 }
 
 extension FrameReceiver {
     public var hasFrames: Bool { false }
+    public var isDrained: Bool { false }
 }
 
 /// Where frames leave: used by one worker, never blocks.
