@@ -17,6 +17,8 @@ import Wire
         "icmp6,icmp_type=136,icmp_code=0,nd_target=fe80::1,nd_tll=02:00:00:00:00:06",
         "arp,arp_op=2,arp_spa=10.0.0.1,arp_tpa=10.0.0.2,arp_sha=02:00:00:00:00:01,arp_tha=02:00:00:00:00:02", "rarp,arp_op=3",
         "mpls,mpls_label=99,mpls_tc=5,mpls_ttl=7", "mpls,mpls_label=99,mpls_bos=0", "mplsm,mpls_label=16",
+        "dl_type=0x88e7,pbb_isid=100,pbb_uca=1", "dl_type=0x88e7,dl_vlan=5,pbb_isid=0xffffff", "tcp6,ipv6_exthdr=0x44,tp_dst=80",
+        "udp6,ipv6_exthdr=0x6c", "sctp6,ipv6_exthdr=0x18,nw_frag=first", "ipv6,nw_proto=59,ipv6_exthdr=1",
     ]
 
     @Test(arguments: descriptions)

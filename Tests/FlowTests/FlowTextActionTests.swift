@@ -77,6 +77,13 @@ import Testing
             [.pushMPLS(etherType: 0x8847), .setMPLSLabel(5), .setMPLSTC(1), .setMPLSTTL(3), .decMPLSTTL, .popMPLS(etherType: 0x0800)]
         ),
         (
+            "push_mpls:0x8847,copy_ttl_out,copy_ttl_in,push_pbb:0x88e7,set_field:5->pbb_isid,pop_pbb",
+            [
+                .pushMPLS(etherType: 0x8847), .copyTTLOut, .copyTTLIn, .pushPBB(etherType: 0x88e7),
+                .setField(.pbbISID, FieldValue(low: 5), mask: .ones(24)), .popPBB,
+            ]
+        ),
+        (
             "mod_nw_src:1.2.3.4,mod_nw_dst:4.3.2.1,mod_nw_tos:4,mod_nw_ecn:1,mod_nw_ttl:9,set_nw_ttl:8",
             [.setIPv4Src(0x0102_0304), .setIPv4Dst(0x0403_0201), .setTOS(4), .setECN(1), .setTTL(9), .setTTL(8)]
         ),

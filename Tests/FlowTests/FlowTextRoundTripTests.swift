@@ -28,6 +28,8 @@ struct SeededGenerator: RandomNumberGenerator {
         ("arp", [.arpSPA, .arpTPA, .arpSHA, .arpTHA]),
         ("icmp6,icmp_type=135,icmp_code=0", [.ndTarget, .ndSLL, .ndReserved]),
         ("icmp6,icmp_type=136,icmp_code=0", [.ndTarget, .ndTLL, .ndOptionsType]),
+        ("dl_type=0x88e7", [.pbbISID, .pbbUCA]), ("sctp6", [.ipv6Src, .ipv6ExtensionHeaders]),
+        ("icmp6,icmp_type=136,icmp_code=0", [.ndTLL, .ipv6ExtensionHeaders]),
         ("mpls", [.mplsLabel, .mplsTC, .mplsBOS, .mplsTTL]),
     ]
 

@@ -71,7 +71,7 @@ import Testing
         (ip + ip, .duplicateMatchField), ("80000004 00000001 80000004 00000002", .duplicateMatchField),
         ("00010004 00000001 00010004 00000001", .duplicateMatchField), ("00010004 00000001 80010008 0000000100000002", .duplicateMatchField),
         // Fields that nobody has, that OpenFlow has and Weft has not, of unknown experimenters.
-        ("80007e04 00000001", .badMatchField), ("80004a03 000001", .badMatchField), ("00020004 00000001", .badMatchField),
+        ("80007e04 00000001", .badMatchField), ("80005804 00000001", .badMatchField), ("00020004 00000001", .badMatchField),
         ("ffff5406 00001234 0001", .badMatchField), ("0001d304 00000001", .badMatchField),
         // Lengths.
         ("80000a03 080000", .badMatchLength), ("80000a02 08", .badMatchLength), ("800000", .badMatchLength), ("80000a00", .badMatchLength),
@@ -88,6 +88,11 @@ import Testing
         (ip + "80001201 04", .badMatchValue), ("80000a02 8847 80004404 00100000", .badMatchValue), ("80000a02 8847 80004404 000fffff", nil),
         ("80000a02 0806 80002a02 0100", .badMatchValue), ("80000a02 86dd 80003804 00100000", .badMatchValue),
         (ip + "00000a01 01", .badMatchValue),
+        // The I-SID has three bytes, and needs its EtherType; extension headers need IPv6.
+        ("80004a03 000001", .badMatchPrerequisite), ("80000a02 88e7 80004a03 ffffff", nil), ("80000a02 88e7 80004b06 000060 0000f0", nil),
+        ("80000a02 88e7 80004b06 000061 0000f0", .badMatchWildcards), ("80000a02 88e7 80004a04 00000001", .badMatchLength),
+        ("80000a02 88e7 80005201 01", nil), ("80000a02 88e7 80005201 02", .badMatchValue), ("80004e02 0044", .badMatchPrerequisite),
+        ("80000a02 86dd 80004e02 0044", nil), ("80000a02 86dd 80004f04 0040 01f0", nil), ("80000a02 86dd 80004e02 0200", .badMatchValue),
         // ND fields need type and code.
         ("80000a02 86dd 80001401 3a 80003e10 fe800000000000000000000000000001", .badMatchPrerequisite),
         ("80000a02 86dd 80001401 3a 80003a01 87 80003c01 00 80003e10 fe800000000000000000000000000001", nil),
@@ -110,8 +115,11 @@ import Testing
         ("", apply("0000 0010 00000001 0000 000000000000"), nil), ("", apply("0000 0010 ffffffff 0000 000000000000"), .badActionOutPort),
         ("", apply("0000 0010 ffffff80 0000 000000000000"), .badActionOutPort), ("", apply("0000 0008 00000001"), .badActionLength),
         ("", apply("0000 0018 00000001 0000 000000000000"), .badActionLength), ("", apply("0000 0004 00000000"), .badActionLength),
-        ("", apply("0063 0008 00000000"), .badActionType), ("", apply("000b 0008 00000000"), .badActionType),
-        ("", apply("001a 0008 88e7 0000"), .badActionType), ("", apply("0016 0008 fffffffc"), .badActionOutGroup),
+        ("", apply("0063 0008 00000000"), .badActionType), ("", apply("000b 0008 00000000"), .matchInconsistent),
+        ("", apply("001a 0008 88e7 0000"), nil), ("", apply("001a 0008 0800 0000"), .badActionArgument),
+        ("", apply("001b 0008 00000000"), .matchInconsistent), ("80000a02 88e7", apply("001b 0008 00000000"), nil),
+        ("80000a02 8847", apply("000c 0008 00000000"), nil), ("80000a02 88e7", apply("000b 0010 00000000 0000000000000000"), .badActionLength),
+        ("", apply("0016 0008 fffffffc"), .badActionOutGroup),
         ("", apply("0016 0008 00000001"), nil),
         ("", apply("0011 0008 8100 0000"), nil), ("", apply("0011 0008 1234 0000"), .badActionArgument),
         ("", apply("0013 0008 1234 0000"), .badActionArgument), ("", apply("0012 0008 00000000"), .matchInconsistent),

@@ -58,6 +58,7 @@ extension NaiveFlow {
         case .none: true
         case .vlan: tag(0) & NaiveFlow.vlanPresent != 0
         case .mpls: isMPLS
+        case .pbb: etherType == 0x88e7
         case .ipv4: isIPv4
         case .ipv6: isIPv6
         case .ip: isIP

@@ -59,9 +59,12 @@ public enum PacketKind: CaseIterable, Sendable {
         Field.allCases.filter { field in prerequisites.contains { field.info.isAvailable(with: $0) } && !PacketKind.excluded.contains(field) }
     }
 
-    /// Tunnel options belong to tunnel ports, and the rest has no value that a test could choose freely.
+    /// Tunnel options belong to tunnel ports, the naive switch has no extension headers, and the rest has no value that a test could choose freely.
     private static let excluded: Set<Field> = Set(
-        [.ethType, .ipProto, .conjunctionID, .actsetOutput, .skbPriority, .tunnelFlags, .tunnelTTL, .tunnelTOS, .tunnelGBPID, .tunnelGBPFlags]
+        [
+            .ethType, .ipProto, .conjunctionID, .actsetOutput, .skbPriority, .ipv6ExtensionHeaders, .tunnelFlags, .tunnelTTL, .tunnelTOS,
+            .tunnelGBPID, .tunnelGBPFlags,
+        ]
             + Field.allCases.filter { $0.rawValue >= Field.tunnelMetadata0.rawValue && $0.rawValue <= Field.tunnelMetadata15.rawValue })
 }
 

@@ -52,6 +52,24 @@ func checkLayout<Header: WireValue>(
         #expect(Dissection(frame)["vlan"]?.problems == ["VLAN identifier 4095 is reserved"])
     }
 
+    @Test func backboneTagHasPriorityDropBitAddressBitAndService() throws {
+        try checkLayout(
+            PBB.Header(service: 0xabcdef, priority: 5, dropEligible: true, usesCustomerAddresses: true), "b8abcdef", .pbb
+        ) { _ in 4 }
+        try checkLayout(PBB.Header(service: 100), "00000064", .pbb) { _ in 4 }
+        #expect(PBB.Header(service: .max, priority: 9).tci == 0x20ff_ffff)
+        // The three reserved bits are not looked at.
+        #expect(try PBB.Header(parsing: [7, 0, 0, 1].span.bytes) == PBB.Header(service: 1))
+    }
+
+    @Test func aCustomersFrameFollowsTheBackboneTag() {
+        let frame = SampleFrames.bytes("020000000002 020000000001 88e7 00000064 020000000004 020000000003 8100 0007 88b5 00")
+        let dissection = Dissection(frame)
+        #expect(dissection.layers.prefix(4).map(\.name) == ["ethernet", "pbb", "ethernet", "vlan"])
+        #expect(dissection["pbb"]?["service"] == "100")
+        #expect(dissection["vlan"]?["id"] == "7")
+    }
+
     @Test func mplsHasLabelClassBottomAndTTL() throws {
         try checkLayout(
             MPLS.Header(label: 0xabcde, trafficClass: 5, isBottom: true, ttl: 63), "abcdeb3f", .mpls

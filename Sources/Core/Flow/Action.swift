@@ -135,6 +135,13 @@ public indirect enum Action: Hashable, Sendable {
     case setMPLSTC(UInt8)
     case setMPLSTTL(UInt8)
     case decMPLSTTL
+    /// Copies the next-to-outermost TTL to the outermost label: from a label, or from the IP header below.
+    case copyTTLOut
+    /// Copies the outermost label's TTL to the label or IP header below.
+    case copyTTLIn
+    /// Puts a backbone Ethernet header and I-TAG (IEEE 802.1ah) before the frame.
+    case pushPBB(etherType: UInt16)
+    case popPBB
     case setIPv4Src(UInt32)
     case setIPv4Dst(UInt32)
     /// `mod_nw_tos`: the upper six bits of the argument.

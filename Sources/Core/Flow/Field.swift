@@ -108,6 +108,9 @@ public enum Field: UInt8, CaseIterable, Sendable, Hashable {
     case skbPriority
     case conjunctionID
     case actsetOutput
+    case pbbISID
+    case pbbUCA
+    case ipv6ExtensionHeaders
 
     /// What this field is.
     @inline(__always) public var info: FieldInfo { FieldInfo.table[Int(rawValue)] }

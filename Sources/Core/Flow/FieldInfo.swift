@@ -5,7 +5,7 @@ public struct FieldInfo: Sendable {
 
     /// Which packets have the field. A match or action on a field whose prerequisite the entry's match does not establish is refused.
     public enum Prerequisite: Sendable {
-        case none, vlan, mpls, ipv4, ipv6, ip, arp, tcp, udp, sctp, icmpv4, icmpv6, nd, ndSolicit, ndAdvert
+        case none, vlan, mpls, ipv4, ipv6, ip, arp, tcp, udp, sctp, icmpv4, icmpv6, nd, ndSolicit, ndAdvert, pbb
     }
 
     /// Names in `ovs-ofctl` text, the preferred one first.
@@ -240,5 +240,9 @@ public struct FieldInfo: Sendable {
         FieldInfo(["conj_id"], nxm: "NXM_NX_CONJ_ID", oxm: "", bits: 32, word: 49, shift: 32, maskable: false, writable: false, .none, .decimal),
         FieldInfo(
             ["actset_output"], nxm: "", oxm: "OXM_OF_ACTSET_OUTPUT", bits: 32, word: 49, shift: 0, maskable: false, writable: false, .none, .port),
+        FieldInfo(["pbb_isid"], nxm: "", oxm: "OXM_OF_PBB_ISID", bits: 24, word: 2, shift: 0, maskable: true, writable: true, .pbb, .decimal),
+        FieldInfo(["pbb_uca"], nxm: "", oxm: "OXM_OF_PBB_UCA", bits: 1, word: 2, shift: 27, maskable: false, writable: true, .pbb, .decimal),
+        FieldInfo(
+            ["ipv6_exthdr"], nxm: "", oxm: "OXM_OF_IPV6_EXTHDR", bits: 9, word: 14, shift: 0, maskable: true, writable: false, .ipv6, .hexadecimal),
     ]
 }

@@ -3,7 +3,7 @@
 ///
 /// A field lives at a fixed (word, shift, width); `Field.info` tells where. Packet words come first, so that a plain IPv4 packet
 /// occupies words 0–4 only and a cache compares five words, not fifty. Fields that exclude each other share bits: ARP addresses lie on the
-/// IPv4 addresses, ICMP type and code on the transport ports, ND link-layer addresses on the ARP ones; prerequisites keep them apart.
+/// IPv4 addresses and so does PBB's I-TAG, ICMP type and code on the transport ports, ND link-layer addresses on the ARP ones; prerequisites keep them apart.
 /// A word or bit of a header that a packet lacks is zero.
 public enum FlowKeyLayout {
     /// Words of a complete key.
@@ -18,7 +18,7 @@ public enum FlowKeyLayout {
     // Packet words.
     public static let ethDstType = 0      // eth_dst 48 | eth_type 16
     public static let ethSrcVLAN = 1      // eth_src 48 | vlan_tci 16 (0x1000 set when a tag is present)
-    public static let ipv4 = 2            // nw_src 32 | nw_dst 32 (ARP: spa | tpa)
+    public static let ipv4 = 2            // nw_src 32 | nw_dst 32 (ARP: spa | tpa; PBB: 0 | pcp 3 | dei 1 | uca 1 | 0 | isid 24)
     public static let transport = 3       // tp_src 16 | tp_dst 16 | nw_proto 8 | nw_tos 8 | nw_ttl 8 | nw_frag 8
     public static let inPortFlags = 4     // in_port 32 | tcp_flags 16 | second vlan_tci 16
     public static let ipv6Src = 5         // 5 high, 6 low
@@ -27,7 +27,7 @@ public enum FlowKeyLayout {
     public static let mplsMore = 10       // second MPLS entry 32 | third 32
     public static let ndTarget = 11       // 11 high, 12 low
     public static let arpSHA = 13         // arp_sha or nd_sll 48 | nd_options_type 8 | 0
-    public static let arpTHA = 14         // arp_tha or nd_tll 48 | 0
+    public static let arpTHA = 14         // arp_tha or nd_tll 48 | 0 | ipv6_exthdr 9
     public static let ndReserved = 15     // nd_reserved 32 | 0
 
     // Tunnel words.

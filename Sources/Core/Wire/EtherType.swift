@@ -10,6 +10,8 @@ public enum EtherType {
     /// The outer tag of IEEE 802.1ad.
     public static let serviceVLAN: UInt16 = 0x88a8
     public static let lldp: UInt16 = 0x88cc
+    /// The I-TAG of IEEE 802.1ah, which a customer's whole frame follows.
+    public static let backbone: UInt16 = 0x88e7
     /// A whole Ethernet frame, as tunnels carry it (RFC 1701, RFC 8926 §3.4).
     public static let transparentEthernet: UInt16 = 0x6558
     /// Smaller values are the length of an IEEE 802.3 frame, not a type (IEEE 802.3 §3.2.6).
@@ -32,6 +34,7 @@ public enum EtherType {
         case mpls: "MPLS"
         case mplsMulticast: "MPLS multicast"
         case lldp: "LLDP"
+        case backbone: "802.1ah"
         case transparentEthernet: "Ethernet"
         default: nil
         }

@@ -27,7 +27,7 @@ public enum WireError: Error, Equatable, Sendable {
 
 /// The formats of this module; the raw value is the name in reports and JSON.
 public enum WireProtocol: String, CaseIterable, Codable, Sendable {
-    case ethernet, vlan, mpls, arp, ipv4, ipv6
+    case ethernet, vlan, pbb, mpls, arp, ipv4, ipv6
     case hopByHop = "ipv6-hop-by-hop"
     case routing = "ipv6-routing"
     case fragment = "ipv6-fragment"

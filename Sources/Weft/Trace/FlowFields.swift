@@ -13,9 +13,10 @@ enum FlowFields {
         var fields: [Field] = [.inPort, .ethSrc, .ethDst, .ethType, .innerVLANTCI]
         switch type {
         case 0x0800: fields += [.ipv4Src, .ipv4Dst, .ipProto, .ipTOS, .ipECN, .ipTTL, .ipFrag]
-        case 0x86dd: fields += [.ipv6Src, .ipv6Dst, .ipv6Label, .ipProto, .ipTOS, .ipECN, .ipTTL, .ipFrag]
+        case 0x86dd: fields += [.ipv6Src, .ipv6Dst, .ipv6Label, .ipProto, .ipTOS, .ipECN, .ipTTL, .ipFrag, .ipv6ExtensionHeaders]
         case 0x0806, 0x8035: fields += [.arpOp, .arpSPA, .arpTPA, .arpSHA, .arpTHA]
         case 0x8847, 0x8848: fields += [.mplsLabel, .mplsTC, .mplsBOS, .mplsTTL]
+        case 0x88e7: fields += [.pbbISID, .pbbUCA]
         default: break
         }
         if type == 0x0800 || type == 0x86dd {

@@ -5,6 +5,7 @@ enum ActionWord: UInt16 {
     case load, move, setField, push, pop
     case modEthSrc, modEthDst, modVLANID, setVLANID, modVLANPCP, setVLANPCP, stripVLAN, pushVLAN
     case pushMPLS, popMPLS, setMPLSLabel, setMPLSTC, setMPLSTTL, decMPLSTTL
+    case copyTTLOut, copyTTLIn, pushPBB, popPBB
     case modIPSrc, modIPDst, modTOS, modECN, modTTL, decTTL, modTransportSrc, modTransportDst
     case setTunnel, setQueue, popQueue
     case learn, note, clone, multipath, bundle, bundleLoad, checkPacketLarger, conjunction, finTimeout, exit
@@ -19,7 +20,8 @@ enum ActionDirectory {
         ("pop", .pop), ("mod_dl_src", .modEthSrc), ("mod_dl_dst", .modEthDst), ("mod_vlan_vid", .modVLANID), ("set_vlan_vid", .setVLANID),
         ("mod_vlan_pcp", .modVLANPCP), ("set_vlan_pcp", .setVLANPCP), ("strip_vlan", .stripVLAN), ("pop_vlan", .stripVLAN),
         ("push_vlan", .pushVLAN), ("push_mpls", .pushMPLS), ("pop_mpls", .popMPLS), ("set_mpls_label", .setMPLSLabel),
-        ("set_mpls_tc", .setMPLSTC), ("set_mpls_ttl", .setMPLSTTL), ("dec_mpls_ttl", .decMPLSTTL), ("mod_nw_src", .modIPSrc),
+        ("set_mpls_tc", .setMPLSTC), ("set_mpls_ttl", .setMPLSTTL), ("dec_mpls_ttl", .decMPLSTTL), ("copy_ttl_out", .copyTTLOut),
+        ("copy_ttl_in", .copyTTLIn), ("push_pbb", .pushPBB), ("pop_pbb", .popPBB), ("mod_nw_src", .modIPSrc),
         ("mod_nw_dst", .modIPDst), ("mod_nw_tos", .modTOS), ("mod_nw_ecn", .modECN), ("mod_nw_ttl", .modTTL), ("set_nw_ttl", .modTTL),
         ("dec_ttl", .decTTL), ("mod_tp_src", .modTransportSrc), ("mod_tp_dst", .modTransportDst), ("set_tunnel", .setTunnel),
         ("set_tunnel64", .setTunnel), ("set_queue", .setQueue), ("pop_queue", .popQueue), ("learn", .learn), ("note", .note),

@@ -20,6 +20,7 @@ struct PacketContext: Hashable {
 
     var isIP: Bool { etherType == 0x0800 || etherType == 0x86dd }
     var isMPLS: Bool { etherType == 0x8847 || etherType == 0x8848 }
+    var isPBB: Bool { etherType == 0x88e7 }
 
     func meets(_ p: FieldInfo.Prerequisite) -> Bool {
         switch p {
@@ -38,6 +39,7 @@ struct PacketContext: Hashable {
         case .nd: isND
         case .ndSolicit: isND && transportSrc == 135
         case .ndAdvert: isND && transportSrc == 136
+        case .pbb: isPBB
         }
     }
 
@@ -79,6 +81,7 @@ extension FieldInfo.Prerequisite {
         case .nd: "icmp6,icmp_type=135,icmp_code=0 or icmp6,icmp_type=136,icmp_code=0"
         case .ndSolicit: "icmp6,icmp_type=135,icmp_code=0"
         case .ndAdvert: "icmp6,icmp_type=136,icmp_code=0"
+        case .pbb: "dl_type=0x88e7"
         }
     }
 }

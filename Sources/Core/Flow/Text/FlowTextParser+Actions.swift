@@ -172,6 +172,10 @@ extension FlowTextParser {
             return .setTransportDst(try v.number16("mod_tp_dst"))
         case .modVLANID, .setVLANID, .modVLANPCP, .setVLANPCP, .stripVLAN, .pushVLAN: return try readVLAN(word, kv, &state)
         case .pushMPLS, .popMPLS, .setMPLSLabel, .setMPLSTC, .setMPLSTTL, .decMPLSTTL: return try readMPLS(word, kv, &state)
+        case .copyTTLOut, .copyTTLIn:
+            expect(state.context.isMPLS || state.context.isIP, .mpls, at: kv.key, &state)
+            return word == .copyTTLOut ? .copyTTLOut : .copyTTLIn
+        case .pushPBB, .popPBB: return try readPBB(word, kv, &state)
         case .setTunnel: return .setTunnelID(try v.number64("set_tunnel"))
         case .setQueue: return .setQueue(try v.number32("set_queue"))
         case .popQueue: return .popQueue
@@ -261,6 +265,23 @@ extension FlowTextParser {
         case .setMPLSTTL: return .setMPLSTTL(try v.number8("An MPLS time to live"))
         default: return .decMPLSTTL
         }
+    }
+
+    private func readPBB(_ word: ActionWord, _ kv: KeyValue, _ state: inout ActionState) throws(TextFault) -> Action {
+        state.isContextual = true
+        state.context.ipProtocol = 0
+        state.context.vlanTags = 0
+        guard word == .pushPBB else {
+            expect(state.context.isPBB, .pbb, at: kv.key, &state)
+            // What the backbone header carries is known only when the packet is there.
+            state.context.etherType = 0
+            return .popPBB
+        }
+        let type = try kv.value.number16("push_pbb")
+        guard type == 0x88e7 else { throw TextFault(kv.value, "push_pbb takes 0x88e7.") }
+        state.context.etherType = type
+        state.context.needsOpenFlow11 = true
+        return .pushPBB(etherType: type)
     }
 
     private func readMAC(_ text: TextSlice) throws(TextFault) -> UInt64 {

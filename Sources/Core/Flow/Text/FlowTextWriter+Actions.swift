@@ -74,6 +74,12 @@ extension FlowTextWriter {
         case .setMPLSTC(let v): parenthesized("set_mpls_tc(", v)
         case .setMPLSTTL(let v): parenthesized("set_mpls_ttl(", v)
         case .decMPLSTTL: put("dec_mpls_ttl")
+        case .copyTTLOut: put("copy_ttl_out")
+        case .copyTTLIn: put("copy_ttl_in")
+        case .pushPBB(let t):
+            put("push_pbb:")
+            hex(UInt64(t), digits: 4)
+        case .popPBB: put("pop_pbb")
         case .setIPv4Src(let a):
             put("mod_nw_src:")
             ipv4(UInt64(a))

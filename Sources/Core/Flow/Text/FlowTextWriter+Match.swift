@@ -39,6 +39,10 @@ extension FlowTextWriter {
                 }
                 byte(0x2c)
             }
+            field(.ipv6ExtensionHeaders, m)
+        } else if hasType, type == 0x88e7 {
+            field(.pbbISID, m)
+            field(.pbbUCA, m)
         } else if isARP {
             field(.arpSPA, m)
             field(.arpTPA, m)

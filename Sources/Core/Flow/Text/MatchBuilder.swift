@@ -99,6 +99,7 @@ final class MatchBuilder {
             allowed[FlowKeyLayout.ipv6Dst] = .max
             allowed[FlowKeyLayout.ipv6Dst + 1] = .max
             allowed[FlowKeyLayout.labels] = 0xffff_ffff_0000_0000
+            allowed[FlowKeyLayout.arpTHA] = 0x1ff
             allowed[FlowKeyLayout.transport] = 0xffff_ffff
             if proto == 6 || proto == 17 || proto == 132 || proto == 58 { allowed[FlowKeyLayout.transport] |= transport }
             if proto == 6 { allowed[FlowKeyLayout.inPortFlags] = .max }
@@ -107,7 +108,7 @@ final class MatchBuilder {
                 allowed[FlowKeyLayout.ndTarget + 1] = .max
                 allowed[FlowKeyLayout.ndReserved] = .max
                 allowed[FlowKeyLayout.arpSHA] = transportSrc == 135 ? .max : 0xffff
-                allowed[FlowKeyLayout.arpTHA] = transportSrc == 136 ? .max : 0xffff
+                allowed[FlowKeyLayout.arpTHA] = transportSrc == 136 ? .max : 0x1ff
             }
         case 0x0806, 0x8035:
             allowed[FlowKeyLayout.ipv4] = .max
@@ -117,6 +118,7 @@ final class MatchBuilder {
         case 0x8847, 0x8848:
             allowed[FlowKeyLayout.labels] = 0xffff_ffff
             allowed[FlowKeyLayout.mplsMore] = .max
+        case 0x88e7: allowed[FlowKeyLayout.ipv4] = 0x08ff_ffff
         default:
             break
         }

@@ -110,6 +110,7 @@ struct Dissector {
         switch type {
         case EtherType.vlan, EtherType.serviceVLAN: vlan(frame, range, type: type)
         case EtherType.mpls, EtherType.mplsMulticast: mpls(frame, range)
+        case EtherType.backbone: backbone(frame, range)
         case EtherType.arp, EtherType.rarp: arp(frame, range)
         case EtherType.ipv4: ipv4(frame, range)
         case EtherType.ipv6: ipv6(frame, range)
@@ -137,6 +138,20 @@ struct Dissector {
             return data(frame, rest)
         }
         payload(frame, rest, type: view.etherType)
+    }
+
+    /// The I-TAG; the customer's frame behind it is a frame like any other.
+    mutating func backbone(_ frame: RawSpan, _ range: Range<Int>) {
+        let view: PBB.View
+        do { view = try PBB.View(frame.extracting(range)) } catch { return failed(.pbb, "802.1ah I-TAG", error, frame, range) }
+        var layer = layer(.pbb, "802.1ah I-TAG", at: range, size: PBB.headerSize)
+        layer.add("service", "\(view.service)", at: 1, size: 3)
+        layer.add("priority", "\(view.priority)", at: 0, size: 1)
+        if view.dropEligible { layer.add("drop eligible", "1", at: 0, size: 1) }
+        if view.usesCustomerAddresses { layer.add("use customer addresses", "1", at: 0, size: 1) }
+        layers.append(layer)
+        say("pbb service \(view.service), ")
+        ethernet(frame, (range.lowerBound + PBB.headerSize)..<range.upperBound)
     }
 
     mutating func mpls(_ frame: RawSpan, _ range: Range<Int>) {

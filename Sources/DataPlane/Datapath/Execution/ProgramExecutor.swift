@@ -73,7 +73,7 @@ final class ProgramExecutor {
         switch op {
         case .outputTruncated, .learnAddress: return 2
         case .addresses, .route: return 3
-        case .ethernet, .ipv4, .ipv6, .transport, .icmp, .arp, .neighborDiscovery, .neighborDiscoveryExtensions:
+        case .ethernet, .ipv4, .ipv6, .transport, .icmp, .arp, .neighborDiscovery, .neighborDiscoveryExtensions, .backboneTag:
             return 1 + 2 * (Int(at[0] >> 16) & 0xffff).nonzeroBitCount
         case .clone: return 1 + Int(at[0] >> 32)
         case .controller: return 1 + Int(at[0] >> 16 & 0xffff)
@@ -191,6 +191,15 @@ final class ProgramExecutor {
                 return nil
             }
         case .popMPLS: TagRewriting.popMPLS(&packet, type: b)
+        case .copyTTLOut: LayerRewriting.copyTTLOut(&packet)
+        case .copyTTLIn: LayerRewriting.copyTTLIn(&packet)
+        case .backboneTag: LayerRewriting.backboneTag(&packet, mask: at[1], value: at[2])
+        case .pushPBB:
+            guard LayerRewriting.pushPBB(&packet, type: b, tag: c) else {
+                if packet.ends == 0 { drop(&packet, DropReason.frameTooLong.rawValue) }
+                return nil
+            }
+        case .popPBB: LayerRewriting.popPBB(&packet)
         case .meter:
             switch hasNoEffects ? .pass : meters.check(c, length: packet.length, now: packet.time) {
             case .pass: break

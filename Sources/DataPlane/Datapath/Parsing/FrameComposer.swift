@@ -72,6 +72,7 @@ public struct FrameComposer {
                 targetProtocol: IPv4Address(UInt32(key[.arpTPA]))
             ).encoded()
         case EtherType.mpls, EtherType.mplsMulticast: labels()
+        case EtherType.backbone: backbone()
         default: []
         }
     }
@@ -85,6 +86,33 @@ public struct FrameComposer {
         let udp = transport(IPProtocol.udp, .ipv4(source: IPv4Address(0), destination: IPv4Address(0)), isLater: false)
         out += IPv4.Header(source: IPv4Address(0), destination: IPv4Address(0), nextProtocol: IPProtocol.udp, payloadSize: udp.count).encoded()
         return out + udp
+    }
+
+    /// The I-TAG and a customer's Ethernet header of which nothing is known.
+    private func backbone() -> [UInt8] {
+        PBB.Header(service: UInt32(key[.pbbISID]), usesCustomerAddresses: key[.pbbUCA] != 0).encoded()
+            + Ethernet.Header(destination: MACAddress(0), source: MACAddress(0), etherType: Default.etherType).encoded()
+    }
+
+    /// Extension headers that `ipv6_exthdr` tells of, in their recommended order, before the header of number `next`; and the number of the first.
+    ///
+    /// Neither fragments, which `nw_frag` describes, nor the two bits of unexpected chains are composed.
+    private func extensions(before next: UInt8) -> (first: UInt8, bytes: [UInt8]) {
+        let flags = key[.ipv6ExtensionHeaders]
+        var out: [UInt8] = []
+        var next = next
+        for (bit, number, size) in [
+            (FrameParser.ExtensionHeader.authentication, IPProtocol.authentication, 16),
+            (FrameParser.ExtensionHeader.routing, IPProtocol.routing, 8),
+            (FrameParser.ExtensionHeader.destination, IPProtocol.destinationOptions, 8),
+            (FrameParser.ExtensionHeader.hopByHop, IPProtocol.hopByHop, 8),
+        ] where flags & bit != 0 {
+            // Options are one padding of four bytes (RFC 8200 §4.2); a routing header has no segments left, so that its type doesn't matter.
+            let isOption = number == IPProtocol.hopByHop || number == IPProtocol.destinationOptions
+            out = [next, size == 16 ? 2 : 0] + (isOption ? [1, 4] : [0, 0]) + [UInt8](repeating: 0, count: size - 4) + out
+            next = number
+        }
+        return (next, out)
     }
 
     private mutating func ipv4() -> [UInt8] {
@@ -114,6 +142,9 @@ public struct FrameComposer {
                 .encoded() + payload
             next = IPProtocol.fragment
         }
+        let extensions = extensions(before: next)
+        payload = extensions.bytes + payload
+        next = extensions.first
         return IPv6.Header(
             source: source, destination: destination, nextHeader: next, payloadSize: payload.count, hopLimit: hopLimit,
             trafficClass: UInt8(key[.ipTOS]), flowLabel: UInt32(key[.ipv6Label])

@@ -26,6 +26,7 @@ struct FrameParser {
         static let ipv6: UInt64 = 0x86dd
         static let mpls: UInt64 = 0x8847
         static let mplsMulticast: UInt64 = 0x8848
+        static let backbone: UInt64 = 0x88e7
         /// What the key holds for a frame with an 802.3 length and no SNAP type.
         static let none: UInt64 = 0x05ff
     }
@@ -43,6 +44,7 @@ struct FrameParser {
         case EtherType.ipv6: return 0xfbfb  // all but 2 and 10
         case EtherType.arp, EtherType.rarp: return 0xe01f  // and 2, 3, 14
         case EtherType.mpls, EtherType.mplsMulticast: return 0xa613  // and 9, 10
+        case EtherType.backbone: return 0xa017  // and 2
         default: return 0xa013
         }
     }
@@ -216,6 +218,9 @@ struct FrameParser {
             key[FlowKeyLayout.labels] = entries.0
             key[FlowKeyLayout.mplsMore] = entries.1 << 32 | entries.2
             layout.network = UInt16(truncatingIfNeeded: Swift.min(at, 0xfffe))
+        case EtherType.backbone:
+            // The I-TAG (IEEE 802.1ah), as it is but for the reserved bits; what the customer's frame behind it holds is looked at when it is popped.
+            key[FlowKeyLayout.ipv4] = length - start >= 4 ? Self.be32(b, start) & 0xf8ff_ffff : 0
         default: break
         }
     }
@@ -287,6 +292,9 @@ struct FrameParser {
         let versionClassLabel = Self.be32(b, at)
         key[FlowKeyLayout.labels] = (versionClassLabel & 0xfffff) << 32
         key[FlowKeyLayout.transport] = proto << 24 | (versionClassLabel >> 20 & 0xff) << 16 | Self.byte(b, at + 7) << 8 | fragment
+        if next != at + 40 || proto == 50 || proto == 59 {
+            key[FlowKeyLayout.arpTHA] = Self.extensionHeaders(b, from: at + 40, to: next, first: Self.byte(b, at + 6), last: proto)
+        }
         if fragment & Fragment.later == 0 {
             parseTransport(
                 b, protocolNumber: proto, at: next, end: end, isIPv6: true, inPort: key[FlowKeyLayout.inPortFlags], key: key)
@@ -325,7 +333,7 @@ struct FrameParser {
             key[FlowKeyLayout.ndTarget] = targetHigh
             key[FlowKeyLayout.ndTarget + 1] = targetLow
             key[FlowKeyLayout.arpSHA] |= source << 16
-            key[FlowKeyLayout.arpTHA] = target << 16
+            key[FlowKeyLayout.arpTHA] |= target << 16
         }
         key[FlowKeyLayout.arpSHA] |= firstOption << 8
     }

@@ -70,6 +70,11 @@ enum ActionOp: UInt8 {
     /// mask, value on the first label stack entry.
     case setMPLS
     case decMPLSTTL
+    case copyTTLOut
+    case copyTTLIn
+    /// b: EtherType.
+    case pushPBB
+    case popPBB
     /// c: count of controllers that are told of an expiry; their ids.
     case decTTL
     /// b: 0 source, 1 destination; c: port.
@@ -112,6 +117,7 @@ extension FieldInfo.Prerequisite {
         case .nd: 12
         case .ndSolicit: 13
         case .ndAdvert: 14
+        case .pbb: 15
         }
     }
 }

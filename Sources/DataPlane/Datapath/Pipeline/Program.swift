@@ -98,6 +98,14 @@ enum ProgramOp: UInt8 {
     case pushMPLS
     /// b: EtherType.
     case popMPLS
+    /// The TTL below the label to the label, and the other way round.
+    case copyTTLOut
+    case copyTTLIn
+    /// b: bit set of key words; (mask, value) for each: an I-TAG.
+    case backboneTag
+    /// b: EtherType; c: I-TAG.
+    case pushPBB
+    case popPBB
     /// a: reason of a drop, the first there was in the packet's way; c: meter id.
     case meter
     /// c: words of the nested program that runs on a copy.

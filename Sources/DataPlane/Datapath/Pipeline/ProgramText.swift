@@ -59,6 +59,11 @@ struct ProgramText {
         case .setMPLS: say("set MPLS \(label(c))")
         case .pushMPLS: say("push MPLS \(label(c)) (type 0x\(String(b, radix: 16)))")
         case .popMPLS: say("pop the outer MPLS label (type becomes 0x\(String(b, radix: 16)))")
+        case .copyTTLOut: say("copy the TTL below the label to the label")
+        case .copyTTLIn: say("copy the label's TTL to the header below")
+        case .backboneTag: say(sets(at, b, [.pbbISID, .pbbUCA]))
+        case .pushPBB: say("push a backbone header, I-SID \(c & 0xff_ffff) (type 0x\(String(b, radix: 16)))")
+        case .popPBB: say("pop the backbone header")
         case .meter: say("pass meter \(c), or end here")
         case .clone:
             say("on a copy:")

@@ -71,6 +71,10 @@ extension Translator {
                     return
                 }
                 setLabels(first: key[FlowKeyLayout.labels] - 1)
+            case .copyTTLOut: copyTTLOut()
+            case .copyTTLIn: copyTTLIn()
+            case .pushPBB: pushPBB(type: b)
+            case .popPBB: popPBB()
             case .decTTL:
                 if satisfies(5) {
                     read(FlowKeyLayout.transport, 0xff00)
@@ -374,7 +378,7 @@ extension Translator {
         read(FlowKeyLayout.mplsMore, .max)
     }
 
-    private func setLabels(first: UInt64, more: UInt64? = nil) {
+    func setLabels(first: UInt64, more: UInt64? = nil) {
         key[FlowKeyLayout.labels] = key[FlowKeyLayout.labels] & ~0xffff_ffff | first & 0xffff_ffff
         if let more { key[FlowKeyLayout.mplsMore] = more }
         written[FlowKeyLayout.labels] |= 0xffff_ffff

@@ -65,6 +65,10 @@ extension Translator {
     private static let tosAndTTL: UInt64 = 0xff_ff00
 
     private func commitNetwork() {
+        if baseEtherType == FrameParser.EtherType.backbone {
+            emit(.backboneTag, FlowKeyLayout.ipv4, .max)
+            return
+        }
         // A flow without protocol has no valid network header to write to (or is ARP without an operation we know).
         let proto = key[FlowKeyLayout.transport] >> 24 & 0xff
         if proto == 0 { return }

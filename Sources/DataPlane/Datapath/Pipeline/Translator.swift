@@ -467,6 +467,7 @@ final class Translator {
         case 9: return hasPorts && proto == 132
         case 10: return type == FrameParser.EtherType.ipv4 && proto == 1
         case 11: return type == FrameParser.EtherType.ipv6 && proto == 58
+        case 15: return type == FrameParser.EtherType.backbone
         default:
             guard type == FrameParser.EtherType.ipv6, proto == 58 else { return false }
             read(FlowKeyLayout.transport, 0x00ff_00ff << 32)

@@ -27,6 +27,8 @@ struct ActionScope {
 /// Numbers of OpenFlow's own actions (OpenFlow 1.5.1 §7.2.6).
 enum ActionType {
     static let output: UInt16 = 0
+    static let copyTTLOut: UInt16 = 11
+    static let copyTTLIn: UInt16 = 12
     static let setMPLSTTL: UInt16 = 15
     static let decMPLSTTL: UInt16 = 16
     static let pushVLAN: UInt16 = 17
@@ -38,15 +40,15 @@ enum ActionType {
     static let setTTL: UInt16 = 23
     static let decTTL: UInt16 = 24
     static let setField: UInt16 = 25
+    static let pushPBB: UInt16 = 26
+    static let popPBB: UInt16 = 27
     /// From 1.5 on.
     static let copyField: UInt16 = 28
     /// From 1.5 on.
     static let meter: UInt16 = 29
     static let experimenter: UInt16 = 0xffff
 
-    static let names: [UInt16: String] = [
-        11: "copy_ttl_out", 12: "copy_ttl_in", 26: "push_pbb", 27: "pop_pbb", 28: "copy_field", 29: "meter",
-    ]
+    static let names: [UInt16: String] = [28: "copy_field", 29: "meter"]
 }
 
 /// Reading lists of actions.
@@ -145,6 +147,22 @@ extension WireReader {
             try size(length, 8)
             try scope.expect(scope.context.isMPLS, "dec_mpls_ttl needs a match of MPLS.")
             return .decMPLSTTL
+        case ActionType.copyTTLOut, ActionType.copyTTLIn:
+            try size(length, 8)
+            try scope.expect(scope.context.isMPLS || scope.context.isIP, "Copying a TTL needs a match of MPLS or IP.")
+            return type == ActionType.copyTTLOut ? .copyTTLOut : .copyTTLIn
+        case ActionType.pushPBB:
+            try size(length, 8)
+            let t = u16()
+            guard t == 0x88e7 else { throw OpenFlowError(.badActionArgument, "push_pbb takes 0x88e7.") }
+            scope.context.beginFrame(etherType: t)
+            return .pushPBB(etherType: t)
+        case ActionType.popPBB:
+            try size(length, 8)
+            try scope.expect(scope.context.isPBB, "pop_pbb needs a match of PBB.")
+            // What is below is known only when the packet is there.
+            scope.context.beginFrame(etherType: 0)
+            return .popPBB
         case ActionType.copyField where scope.version >= .v15: return try copyField(&scope)
         case ActionType.meter where scope.version >= .v15:
             try size(length, 8)

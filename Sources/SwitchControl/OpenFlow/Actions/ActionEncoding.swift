@@ -119,6 +119,14 @@ extension WireWriter {
         case .popMPLS(let t): action(ActionType.popMPLS) { $0.u16(t) }
         case .setMPLSTTL(let t): action(ActionType.setMPLSTTL) { $0.u8(t) }
         case .decMPLSTTL: action(ActionType.decMPLSTTL) { $0.zeros(4) }
+        case .copyTTLOut: action(ActionType.copyTTLOut) { $0.zeros(4) }
+        case .copyTTLIn: action(ActionType.copyTTLIn) { $0.zeros(4) }
+        case .pushPBB(let t):
+            context.hasTag = false
+            action(ActionType.pushPBB) { $0.u16(t) }
+        case .popPBB:
+            context.hasTag = false
+            action(ActionType.popPBB) { $0.zeros(4) }
         case .setMPLSLabel(let v): setWhole(.mplsLabel, UInt64(v))
         case .setMPLSTC(let v): setWhole(.mplsTC, UInt64(v))
         case .setEthSrc(let v): setWhole(.ethSrc, v)

@@ -75,7 +75,8 @@ enum FieldDirectory {
             oxm(.sctpDst, 18, 2), oxm(.icmpType, 19, 1), oxm(.icmpCode, 20, 1), oxm(.arpOp, 21, 2, .arpOp), oxm(.arpSPA, 22, 4),
             oxm(.arpTPA, 23, 4), oxm(.arpSHA, 24, 6), oxm(.arpTHA, 25, 6), oxm(.ipv6Src, 26, 16), oxm(.ipv6Dst, 27, 16),
             oxm(.ipv6Label, 28, 4), oxm(.icmpv6Type, 29, 1), oxm(.icmpv6Code, 30, 1), oxm(.ndTarget, 31, 16), oxm(.ndSLL, 32, 6),
-            oxm(.ndTLL, 33, 6), oxm(.mplsLabel, 34, 4), oxm(.mplsTC, 35, 1), oxm(.mplsBOS, 36, 1), oxm(.tunnelID, 38, 8),
+            oxm(.ndTLL, 33, 6), oxm(.mplsLabel, 34, 4), oxm(.mplsTC, 35, 1), oxm(.mplsBOS, 36, 1), oxm(.pbbISID, 37, 3), oxm(.tunnelID, 38, 8),
+            oxm(.ipv6ExtensionHeaders, 39, 2), oxm(.pbbUCA, 41, 1),
             oxm(.tcpFlags, 42, 2), oxm(.actsetOutput, 43, 4),
         ]
         for n in 0..<8 { all.append(FieldCode(Field(rawValue: Field.xreg0.rawValue + UInt8(n))!, packetRegisters, UInt8(n), 8)) }

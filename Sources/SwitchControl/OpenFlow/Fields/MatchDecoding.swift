@@ -32,6 +32,7 @@ extension WireReader {
         switch size {
         case 1: return narrow(UInt64(u8()), c)
         case 2: return narrow(UInt64(u16()), c)
+        case 3: return narrow(wide(3).low, c)
         case 4: return narrow(UInt64(u32()), c)
         case 6: return narrow(mac(), c)
         case 8: return narrow(u64(), c)

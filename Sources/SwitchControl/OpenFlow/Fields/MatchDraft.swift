@@ -107,8 +107,17 @@ struct MatchContext: Hashable, Sendable {
         }
     }
 
+    /// Takes in that an Ethernet header was pushed or popped: of the old one and what it carried nothing is left.
+    mutating func beginFrame(etherType: UInt16) {
+        let wasOpen = isOpen
+        self = MatchContext()
+        self.etherType = etherType
+        isOpen = wasOpen
+    }
+
     var isIP: Bool { etherType == 0x0800 || etherType == 0x86dd }
     var isMPLS: Bool { etherType == 0x8847 || etherType == 0x8848 }
+    var isPBB: Bool { etherType == 0x88e7 }
     private var isND: Bool {
         etherType == 0x86dd && ipProtocol == 58 && transportDstIsZero && (transportSrc == 135 || transportSrc == 136)
     }
@@ -131,6 +140,7 @@ struct MatchContext: Hashable, Sendable {
         case .nd: isND
         case .ndSolicit: isND && transportSrc == 135
         case .ndAdvert: isND && transportSrc == 136
+        case .pbb: isPBB
         }
     }
 }

@@ -91,8 +91,9 @@ extension WireWriter {
     /// Every field that a match writes, prerequisites first: the bits of its words, and its index into `FieldDirectory.codes`.
     private static let order: [(words: UInt64, code: Int)] = {
         var fields: [Field] = [
-            .inPort, .metadata, .ethDst, .ethSrc, .ethType, .vlanVID, .vlanPCP, .mplsLabel, .mplsTC, .mplsBOS, .mplsTTL, .ipv4Src, .ipv4Dst,
-            .ipv6Src, .ipv6Dst, .ipv6Label, .ipFrag, .ipDSCP, .ipECN, .ipTTL, .ipProto, .arpOp, .arpSPA, .arpTPA, .arpSHA, .arpTHA, .tcpSrc,
+            .inPort, .metadata, .ethDst, .ethSrc, .ethType, .vlanVID, .vlanPCP, .mplsLabel, .mplsTC, .mplsBOS, .mplsTTL, .pbbISID, .pbbUCA, .ipv4Src,
+            .ipv4Dst, .ipv6Src, .ipv6Dst, .ipv6Label, .ipv6ExtensionHeaders, .ipFrag, .ipDSCP, .ipECN, .ipTTL, .ipProto, .arpOp, .arpSPA, .arpTPA,
+            .arpSHA, .arpTHA, .tcpSrc,
             .tcpDst, .tcpFlags, .udpSrc, .udpDst, .sctpSrc, .sctpDst, .icmpType, .icmpCode, .icmpv6Type, .icmpv6Code, .ndTarget, .ndSLL, .ndTLL,
             .ndReserved, .ndOptionsType, .tunnelID, .tunnelSrc, .tunnelDst, .tunnelIPv6Src, .tunnelIPv6Dst, .tunnelFlags, .tunnelGBPID,
             .tunnelGBPFlags,

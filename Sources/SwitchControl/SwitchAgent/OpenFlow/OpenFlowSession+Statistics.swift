@@ -151,7 +151,7 @@ extension OpenFlowSession {
         let fields = Field.allCases
         let writable = fields.filter { $0.info.isWritable }
         // Output, set and decrement TTL, push and pop VLAN and MPLS, set queue, group, set field.
-        let actions: [UInt32] = [0, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25]
+        let actions: [UInt32] = [0, 11, 12, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27]
         return [
             .init(Kind.writeActions, actions), .init(Kind.applyActions, actions), .init(Kind.match, fields: fields, hasMask: true),
             .init(Kind.wildcards, fields: fields), .init(Kind.writeSetField, fields: writable), .init(Kind.applySetField, fields: writable),
@@ -192,8 +192,8 @@ extension OpenFlowSession {
 
     private static let groupFeatures = GroupFeatures(
         types: 0b1111, capabilities: 0b0111, maximumGroups: Array(repeating: Group.max, count: 4),
-        // Output, set and decrement TTL, push and pop, set queue, group, set field.
-        actions: Array(repeating: 0x03ff_8001, count: 4))
+        // Output, copy, set and decrement TTL, push and pop, set queue, group, set field.
+        actions: Array(repeating: 0x0fff_9801, count: 4))
 
     private func groupStatistics(_ id: UInt32) -> [OpenFlow.GroupStatistics] {
         vswitch.collectCounters()
