@@ -59,7 +59,7 @@ func checkLayout<Header: WireValue>(
         try checkLayout(PBB.Header(service: 100), "00000064", .pbb) { _ in 4 }
         #expect(PBB.Header(service: .max, priority: 9).tci == 0x20ff_ffff)
         // The three reserved bits are not looked at.
-        #expect(try PBB.Header(parsing: [7, 0, 0, 1].span.bytes) == PBB.Header(service: 1))
+        #expect(try PBB.Header(parsing: ([7, 0, 0, 1] as [UInt8]).span.bytes) == PBB.Header(service: 1))
     }
 
     @Test func aCustomersFrameFollowsTheBackboneTag() {

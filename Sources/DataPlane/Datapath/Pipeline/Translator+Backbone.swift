@@ -18,7 +18,7 @@ extension Translator {
         if tci & 0x1000 != 0 { tag |= (tci >> 13 & 7) << 29 }
         commit()
         builder.append(ProgramOp.header(.pushPBB, b: type, c: UInt32(tag)))
-        triggerFreeze()
+        triggerFreeze(isLocal: true)
     }
 
     /// Takes the backbone header off: the customer's addresses become the frame's. A tag before it stays; it should have been popped first.
@@ -26,7 +26,7 @@ extension Translator {
         guard satisfies(15) else { return }
         commit()
         builder.append(ProgramOp.header(.popPBB))
-        triggerFreeze()
+        triggerFreeze(isLocal: true)
     }
 
     /// The outermost label and the one below it, when it isn't the last and has been parsed.
@@ -44,7 +44,7 @@ extension Translator {
         } else if key[FlowKeyLayout.labels] & 0x100 != 0 {
             commit()
             builder.append(ProgramOp.header(.copyTTLOut))
-            triggerFreeze()
+            triggerFreeze(isLocal: true)
         }
     }
 

@@ -73,6 +73,7 @@ final class Translator {
     var isFreezing = false
     /// The action at hand froze the walk itself and did nothing yet: it is kept, too. Otherwise only what follows it is.
     var keepsAction = false
+    private var freezeIsLocal = false
     var frozenSegments: [Frozen.Segment] = []
     var frozen: [Frozen] = []
     var stack: [UInt64] = []
@@ -485,17 +486,21 @@ final class Translator {
 
     /// Stops the walk here; what is left of it continues on the packet parsed anew.
     ///
-    /// - Parameter keepingAction: whether that begins with the action at hand.
-    func triggerFreeze(keepingAction: Bool = false) {
+    /// - Parameters:
+    ///   - keepingAction: whether that begins with the action at hand.
+    ///   - isLocal: whether a clone that freezes so ends alone; after a popped label the list around it ends too, as in Open vSwitch.
+    func triggerFreeze(keepingAction: Bool = false, isLocal: Bool = false) {
         isFreezing = true
         isExiting = true
         keepsAction = keepingAction
+        freezeIsLocal = isLocal
     }
 
     /// Ends a bucket or clone that froze: its rest resumes on its own copy, the packet at hand goes on.
     func freezeNested() {
         freeze()
         isFreezing = false
+        if freezeIsLocal { isExiting = false }
         frozenSegments = []
     }
 

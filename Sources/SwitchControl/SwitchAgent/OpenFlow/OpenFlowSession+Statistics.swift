@@ -150,7 +150,7 @@ extension OpenFlowSession {
         typealias Kind = TableFeatures.PropertyKind
         let fields = Field.allCases
         let writable = fields.filter { $0.info.isWritable }
-        // Output, set and decrement TTL, push and pop VLAN and MPLS, set queue, group, set field.
+        // Output, copy, set and decrement TTL, push and pop VLAN, MPLS and PBB, set queue, group, set field.
         let actions: [UInt32] = [0, 11, 12, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27]
         return [
             .init(Kind.writeActions, actions), .init(Kind.applyActions, actions), .init(Kind.match, fields: fields, hasMask: true),
