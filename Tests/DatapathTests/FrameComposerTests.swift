@@ -10,7 +10,7 @@ import Wire
         "in_port=3,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02,dl_type=0x1234",
         "in_port=1,tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2,tp_src=1000,tp_dst=80,tcp_flags=+syn+ack,nw_ttl=9,nw_tos=32,nw_ecn=1",
         "udp,nw_src=1.2.3.4,tp_dst=53,dl_vlan=7,dl_vlan_pcp=3", "sctp,tp_src=5,tp_dst=6", "icmp,icmp_type=8,icmp_code=0",
-        "ip,nw_proto=47,nw_dst=9.9.9.9",
+        "ip,nw_proto=253,nw_dst=9.9.9.9",
         "ip,nw_frag=first,nw_proto=6", "udp,nw_frag=later", "tcp6,ipv6_src=fd00::1,ipv6_dst=fd00::2,tp_dst=443,ipv6_label=0x12345",
         "ipv6,nw_proto=44,nw_frag=later", "udp6,nw_frag=first,tp_src=4", "icmp6,icmp_type=128,icmp_code=0",
         "icmp6,icmp_type=135,icmp_code=0,nd_target=fe80::1,nd_sll=02:00:00:00:00:05",
