@@ -43,6 +43,7 @@ enum MessageSamples {
             .getConfigReply(SwitchConfig()), .setConfig(SwitchConfig(fragments: .drop, missSendLength: 0xffff)), .packetIn(packetIn),
             .portStatus(PortStatus(.add, port)), .portStatus(PortStatus(.delete, port)),
             .packetOut(PacketOut(inPort: ReservedPort.controller, actions: entry("actions=output:1").actions, data: [1, 2, 3])),
+            .packetOut(PacketOut(inPort: 3, actions: [.outputHint(port: 2, maxLength: 0xffe5)], data: [1])),
             .packetOut(PacketOut(bufferID: 7, inPort: 3, actions: entry("actions=output:1,resubmit(,2)").actions, data: [])),
             .flowMod(FlowMod(.add, entry("table=1,priority=5,tcp,tp_dst=80,actions=output:1"))),
             .flowMod(FlowMod(.modifyStrict, entry("cookie=5,ip,actions=drop"), cookieMask: 0xff)),

@@ -93,8 +93,11 @@ import Testing
         ("80000a02 88e7 80004b06 000061 0000f0", .badMatchWildcards), ("80000a02 88e7 80004a04 00000001", .badMatchLength),
         ("80000a02 88e7 80005201 01", nil), ("80000a02 88e7 80005201 02", .badMatchValue), ("80004e02 0044", .badMatchPrerequisite),
         ("80000a02 86dd 80004e02 0044", nil), ("80000a02 86dd 80004f04 0040 01f0", nil), ("80000a02 86dd 80004e02 0200", .badMatchValue),
-        // ND fields need type and code.
+        // ND fields need the type.
         ("80000a02 86dd 80001401 3a 80003e10 fe800000000000000000000000000001", .badMatchPrerequisite),
+        // A code that is not asked for counts as 0; another code is refused.
+        ("80000a02 86dd 80001401 3a 80003a01 87 80003e10 fe800000000000000000000000000001", nil),
+        ("80000a02 86dd 80001401 3a 80003a01 87 80003c01 01 80003e10 fe800000000000000000000000000001", .badMatchPrerequisite),
         ("80000a02 86dd 80001401 3a 80003a01 87 80003c01 00 80003e10 fe800000000000000000000000000001", nil),
         ("80000a02 86dd 80001401 3a 80003a01 87 80003c01 00 80004206 001122334455", .badMatchPrerequisite),
     ]

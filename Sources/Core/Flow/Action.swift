@@ -102,9 +102,9 @@ public struct Learn: Hashable, Sendable {
 public indirect enum Action: Hashable, Sendable {
     /// Sends the packet to a port or reserved port; with `maxLength` cuts it to so many bytes there only.
     case output(port: UInt32, maxLength: UInt32? = nil)
-    /// Sends to the port whose number a subfield holds.
     /// An output whose `max_len`, which means something for the controller only, is kept to be told back (OpenFlow 1.3.5 §A.2.5).
     case outputHint(port: UInt32, maxLength: UInt16)
+    /// Sends to the port whose number a subfield holds.
     case outputSubfield(Subfield)
     case controller(Controller)
     case drop

@@ -45,6 +45,7 @@ struct MatchDraft {
         let t = values[FlowKeyLayout.transport]
         c.ipProtocol = UInt8(truncatingIfNeeded: t >> 24)
         c.transportSrc = UInt16(truncatingIfNeeded: t >> 48)
+        // As in Open vSwitch a code that is not asked for counts as 0.
         c.transportDstIsZero = t >> 32 & 0xffff == 0
         c.isLaterFragment = t & 2 != 0
         c.hasTag = values[FlowKeyLayout.ethSrcVLAN] & 0x1000 != 0
