@@ -73,6 +73,7 @@ final class Translator {
     var isFreezing = false
     /// The action at hand froze the walk itself and did nothing yet: it is kept, too. Otherwise only what follows it is.
     var keepsAction = false
+    /// Whether the freeze ends only the clone it happened in.
     private var freezeIsLocal = false
     var frozenSegments: [Frozen.Segment] = []
     var frozen: [Frozen] = []
