@@ -110,10 +110,11 @@ class Weft:
     name = "Weft"
     offloads = True
     program = None
+    workers = 1
 
     def __init__(self, lab, namespace):
         self.lab, self.namespace = lab, namespace
-        self.ports = []
+        self.ports, self.tunnels = [], []
         self.directory = tempfile.mkdtemp(prefix="weft-live-")
 
     def add_device(self, device, kind="packet"):
@@ -124,13 +125,16 @@ class Weft:
 
     def add_vxlan(self, name, remote, local, underlay, prefix):
         run("ip", "-n", self.namespace, "addr", "add", f"{local}/{prefix}", "dev", underlay)
-        self.ports.append(f"{{name: {name}, kind: vxlan, remote: {remote}, key: 7}}")
+        self.tunnels.append(f"{{name: {name}, kind: vxlan, remote: {remote}, key: 7}}")
 
     def start(self):
         path = os.path.join(self.directory, "switch.yaml")
         with open(path, "w") as file:
-            file.write(f"socket: {self.directory}/control.sock\nports:\n")
-            file.writelines(f"  - {port}\n" for port in self.ports)
+            file.write(f"socket: {self.directory}/control.sock\nworkers: {self.workers}\n")
+            for key, entries in (("ports", self.ports), ("tunnels", self.tunnels)):
+                if entries:
+                    file.write(f"{key}:\n")
+                    file.writelines(f"  - {entry}\n" for entry in entries)
             file.write("flows: |\n  actions=NORMAL\n")
         self.log = open(os.path.join(self.directory, "log"), "w+")
         self.process = self.lab.start(self.program, "switch", "--config", path, namespace=self.namespace, stdout=self.log, stderr=self.log)
