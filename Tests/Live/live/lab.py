@@ -54,6 +54,10 @@ class Space:
 
     def __init__(self, lab, role):
         self.lab, self.role, self.name = lab, role, f"wl{lab.tag}{role}"
+        self.exists = False
+        self.make()
+
+    def make(self):
         run("ip", "netns", "add", self.name)
         self.exists = True
         # No waiting for duplicate addresses, no router solicitations in captures.

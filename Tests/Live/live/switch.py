@@ -13,12 +13,12 @@ from .lab import end, run, until
 class Switch:
     """`configuration` is a dictionary with the keys of the YAML file (JSON is YAML)."""
 
-    def __init__(self, lab, space, configuration, name="switch"):
+    def __init__(self, lab, space, configuration, name="switch", seconds=20):
         self.lab, self.space, self.configuration, self.name = lab, space, configuration, name
         self.file, self.socket, self.log = lab.path(f"{name}.yaml"), lab.path(f"{name}.sock"), f"{name}.log"
         lab.logs.append(self.log)
         self.process = None
-        self.start()
+        self.start(seconds)
 
     def write(self):
         with open(self.file, "w") as file:

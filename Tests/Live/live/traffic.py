@@ -1,11 +1,15 @@
-"""Traffic of the kernel's own stacks: ping and iperf3. Amounts rather than times, so that a slow machine changes only how long it takes."""
+"""Traffic of the kernel's own stacks: ping, iperf3, and transfers whose contents are compared."""
 
 import json
+import os
 import re
+import signal
 import time
 
 from .case import Failure, expect
 from .lab import end, run, until
+
+TRANSFER = os.path.join(os.path.dirname(__file__), "transfer.py")
 
 
 def ping(space, address, count=3, interval=0.05, wait=2, size=None, whole=False, check=True, seconds=60):
@@ -38,7 +42,6 @@ class Pings:
         self.process = space.start("ping", "-n", "-i", interval, "-W", 1, address, log=self.file)
 
     def stop(self):
-        import signal
         end(self.process, signal.SIGINT)
         text = self.lab.read(self.file)
         found = re.search(r"(\d+) packets transmitted, (\d+) received", text)
@@ -47,18 +50,18 @@ class Pings:
         return int(found.group(1)), int(found.group(2))
 
 
-def iperf(client, server, address, reverse=False, udp=False, megabytes=8, rate=None, streams=1, seconds=60):
-    """Transfers that much; the result as iperf3 tells it. Fails when bytes of TCP are missing, or more than a tenth of the datagrams."""
+def iperf(client, server, address, reverse=False, udp=False, streams=1, rate=20, seconds=1):
+    """iperf3 for that long; its result. Fails when nothing arrives by TCP, or when more than a tenth of the datagrams is lost."""
     port = 5201
     listener = server.start("iperf3", "-s", "-1", "-p", port)
     try:
         until(lambda: f":{port} " in server.run("ss", "-Hltn"), "iperf3 listening")
-        command = ["iperf3", "-c", address, "-p", port, "-n", f"{megabytes}M", "-P", streams, "-J"]
+        command = ["iperf3", "-c", address, "-p", port, "-t", seconds, "-P", streams, "-J"]
         if reverse:
             command.append("-R")
         if udp:
-            command += ["-u", "-b", f"{rate or 40}M"]
-        done = client.run(*command, check=False, timeout=seconds)
+            command += ["-u", "-b", f"{rate}M"]
+        done = client.run(*command, check=False, timeout=seconds + 60)
         try:
             result = json.loads(done.stdout)
         except json.JSONDecodeError:
@@ -70,15 +73,29 @@ def iperf(client, server, address, reverse=False, udp=False, megabytes=8, rate=N
             expect(total["lost_percent"] < 10, lambda: f"{total['lost_percent']:.1f} % of {total['packets']} datagrams were lost")
         else:
             received = result["end"]["sum_received"]["bytes"]
-            expect(received >= megabytes << 19, lambda: f"only {received} of {megabytes} MiB arrived by TCP")
+            expect(received >= 1 << 20, lambda: f"only {received} bytes arrived by TCP within {seconds} s")
         return result["end"]
     finally:
         end(listener)
 
 
-def tcp_both_ways(a, b, address, **more):
-    iperf(a, b, address, **more)
-    iperf(a, b, address, reverse=True, **more)
+def transfer(sender, receiver, address, megabytes=4, seconds=60):
+    """Sends that much by TCP; the receiver answers with the digest of what came, which must be the sender's. The seconds it took."""
+    log = f"transfer-{time.monotonic_ns()}"
+    server = receiver.start("python3", TRANSFER, "receive", log=log)
+    try:
+        said = until(lambda: sender.lab.read(log).strip(), "the receiver listens")
+        began = time.monotonic()
+        done = sender.run("python3", TRANSFER, "send", address, said, megabytes, check=False, timeout=seconds)
+        expect(done.returncode == 0, lambda: f"{megabytes} MiB by TCP from {sender.role} to {address}: {done.stdout}{done.stderr[-300:]}")
+        return time.monotonic() - began
+    finally:
+        end(server)
+
+
+def tcp_both_ways(a, b, address_a, address_b, megabytes=4):
+    """Transfers from a to b and from b to a, contents compared."""
+    return transfer(a, b, address_b, megabytes), transfer(b, a, address_a, megabytes)
 
 
 def neighbor(space, address, device="eth0"):
