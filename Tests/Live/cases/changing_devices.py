@@ -4,7 +4,7 @@ import re
 import time
 
 from live.case import case, expect
-from live.lab import until
+from live.lab import end, until
 from live.switch import Switch
 from live.traffic import Pings, ping, reaches, tcp_both_ways, transfer
 from live.wire import Capture
@@ -35,7 +35,7 @@ class Bystanders:
         sent, answered = self.pings.stop()
         # The last one may still have been under way.
         if kind is None:
-            expect(sent > 5 and answered >= sent - 1, f"{sent - answered} of {sent} pings between other ports were lost")
+            expect(sent > 2 and answered >= sent - 1, f"{sent - answered} of {sent} pings between other ports were lost")
 
 
 def rebuild(lab, middle, workload):
@@ -129,7 +129,7 @@ def link_flaps(lab, kind):
             space.ip("link", "set", device, "up")
         pings.stop()
         switch.becomes(c.name, "up")
-        c.set_address() if kind == "packet" else c.space.ip("addr", "replace", f"{c.v6}/64", "dev", "eth0", "nodad")
+        c.space.ip("addr", "replace", f"{c.v6}/64", "dev", "eth0", "nodad")
         took = reaches(a.space, c.v4)
     transfer(a.space, c.space, c.v4)
     expect(switch.descriptors() == before, f"{switch.descriptors()} descriptors, {before} before")
@@ -181,19 +181,28 @@ def carrier_loss(lab):
         reaches(a.space, c.v4)
 
 
+BLAST = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    for _ in range(20): s.sendto(bytes(1400), (sys.argv[1], 9))
+    time.sleep(0.005)
+"""
+
+
 @case(())
 def a_full_queue(lab):
     """A device that sends slower than it is sent to: its socket's buffer fills, what does not fit is counted by name, and other ports never stall."""
     switch, middle, (a, b, c, d) = started(lab, ("packet", "packet", "packet", "packet"))
-    middle.run("tc", "qdisc", "add", "dev", d.name, "root", "tbf", "rate", "500kbit", "burst", "4kb", "latency", "20s")
+    # The device's own queue has room for more than the socket may have under way.
+    middle.run("tc", "qdisc", "add", "dev", d.name, "root", "tbf", "rate", "500kbit", "burst", "4kb", "limit", "64mb")
     alone = transfer(a.space, b.space, b.v4, 16)
     worst = Pings(lab, a.space, b.v4, interval=0.02)
-    flood = c.space.start("ping", "-n", "-q", "-f", "-l", "200", "-s", "1400", d.v4, log="flood")
+    flood = c.space.start("python3", "-c", BLAST, d.v4)
     until(lambda: sum(switch.drops().values()) > 100, lambda: f"drops: {switch.drops()}", 15)
     busy = transfer(a.space, b.space, b.v4, 16)
     sent, answered = worst.stop()
-    flood.terminate()
-    flood.wait()
+    end(flood)
     drops = switch.drops()
     expect(drops.get("transmitQueueFull", 0) > 100, f"drops: {drops}")
     expect(answered >= sent - 1, f"{sent - answered} of {sent} pings between other ports were lost")
@@ -226,7 +235,7 @@ def a_peer_that_stops_reading(lab):
     before = sum(switch.drops().values()), middle.counters("guest")["tx"]["dropped"]
     pings = Pings(lab, a.space, b.v4, interval=0.02)
     c.space.ip("neigh", "replace", "10.9.0.99", "lladdr", "02:00:00:00:00:63", "dev", "eth0")
-    c.space.start("ping", "-n", "-q", "-f", "-l", "100", "-s", "1000", "10.9.0.99")
+    c.space.start("python3", "-c", BLAST, "10.9.0.99")
     lost = lambda: sum(switch.drops().values()) - before[0] + middle.counters("guest")["tx"]["dropped"] - before[1]
     until(lambda: lost() > 200, lambda: f"counted losses {lost()}: {switch.drops()}, {middle.counters('guest')}", 20)
     took = transfer(a.space, b.space, b.v4, 8)
@@ -244,7 +253,9 @@ def many_ports(lab, count):
     middle, (a, b) = pair(lab, ("packet", "packet"))
     ports = [a.port] + [{"name": f"t{i}", "kind": "tap"} for i in range(count - 2)] + [b.port | {"number": 4000}]
     began = time.monotonic()
-    switch = Switch(lab, middle, {"ports": ports}, seconds=120)
+    # No floods: each frame that a thousand TAPs send as they come up would be copied a thousand times.
+    flows = [f"priority=9,in_port={x},actions=output:{y}" for x, y in ((1, 4000), (4000, 1))] + ["priority=0,actions=drop"]
+    switch = Switch(lab, middle, {"ports": ports, "flows": flows}, seconds=120)
     start = time.monotonic() - began
     began = time.monotonic()
     listed = switch.ports()
@@ -252,8 +263,6 @@ def many_ports(lab, count):
     expect(len(listed) == count, f"{len(listed)} of {count} ports; waiting: {list(switch.waiting().items())[:3]}")
     taken = reaches(a.space, b.v4, 30)
     tcp_both_ways(a.space, b.space, a.v4, b.v4, 16)
-    # A flood goes to all of them.
-    middle.run("sh", "-c", "for d in $(ls /sys/class/net | grep '^t[0-9]' | head -20); do ip link set $d up; done")
     ping(a.space, b.v4, count=20)
     began = time.monotonic()
     switch.weft("port", "del", "t0")

@@ -149,9 +149,9 @@ def malformed_requests(lab):
     good = [
         {"id": 1, "method": "port.list"}, {"id": 2, "method": "flow.dump", "params": {"filter": "table=0"}},
         {"id": 3, "method": "port.add", "params": {"name": "x", "kind": "memory", "number": 9}}, {"id": 4, "method": "port.del", "params": {"port": "x"}},
-        {"id": 5, "method": "trace", "params": {"frame": "AAAA", "inPort": 1}}, {"id": 6, "method": "flow.add", "params": {"flows": "priority=1,actions=drop"}}]
+        {"id": 5, "method": "trace", "params": {"frame": "AAAA", "inPort": 1}}, {"id": 6, "method": "flow.add", "params": {"flows": "priority=1,in_port=9,actions=drop"}}]
     values = [None, True, -1, 2**70, 1e308, "", "x" * 5000, [], [[]], {}, {"a": {"b": []}}, "\u0000", "in_port=" + "9" * 400]
-    pings = Pings(lab, a.space, b.v4, interval=0.02)
+    pings = Pings(lab, a.space, b.v4, interval=0.01)
     fixed = [b"\n" * 50, b"{" * 20000 + b"\n", b"[" * 200000 + b"\n", b"\xff\xfe\x00\x01\n", b'{"method":5}\n', b'{"method":"nothing"}\n', b"null\n", b'"x"\n',
              b'{"id":{},"method":"port.list"}\n', b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b'{"method":"port.list","params":[]}\n']
     errors = 0

@@ -23,6 +23,8 @@ class Workload:
             raise ValueError(kind)
 
     def set_address(self):
+        # The same hardware address for a device that is made again, so that nobody's neighbour entry is stale.
+        self.space.ip("link", "set", "eth0", "address", f"02:00:09:00:00:{self.number:02x}")
         self.space.ip("link", "set", "eth0", "up", "mtu", self.mtu)
         self.space.address("eth0", f"{self.v4}/24", f"{self.v6}/64")
 
