@@ -199,7 +199,7 @@ def observed(lab):
         "priority=20,udp,tp_dst=9,actions=drop", "priority=0,actions=normal"]})
     reaches(a.space, b.v4)
     file = lab.path("seen.pcapng")
-    capture = middle.start(lab.program, "capture", a.name, "-w", file, "--count", "7", "--socket", switch.socket, log="capture.log")
+    capture = middle.start(lab.program, "capture", "--flow", "ip", "-w", file, "--count", "7", "--socket", switch.socket, log="capture.log")
     until(lambda: "capturing" in lab.read("capture.log"), lambda: lab.read("capture.log"))
     ping(a.space, b.v4)
     a.space.run("python3", "-c", f"import socket;s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.sendto(b'x',('{b.v4}',9))")
@@ -208,7 +208,7 @@ def observed(lab):
     expect(len(rows) == 7, f"captured: {rows}")
     comments = {row[1] for row in rows}
     expect(any("to port 2 (vm2)" in c for c in comments), f"comments: {comments}")
-    expect(any("from port 2 (vm2)" in c for c in comments), f"comments: {comments}")
+    expect(any("to port 1 (vm1)" in c for c in comments), f"comments: {comments}")
     expect(any("dropped: actionDrop" in row[1] for row in rows if "udp" in row[0]), f"comments: {rows}")
     watched = switch.weft("stats", "--watch", "--interval", "0.2", "--count", "3")
     expect(watched.count("rx pps") == 3 and "actionDrop" in watched, watched)
