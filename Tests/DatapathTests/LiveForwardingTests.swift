@@ -209,4 +209,26 @@ import Wire
         bench.receive([frame], port: 1)
         #expect(bench.sinks[2]!.sent.count == 2 && bench.sinks[3]!.sent.count == 1)
     }
+
+    @Test func aTunnelStaysOneAfterItHasReceived() throws {
+        let bench = try Bench("in_port=1 actions=set_field:9->tun_id,output:11\nin_port=11 actions=output:1", tunnels: [11])
+        let frame = try Self.frame(Self.tcp)
+        let other = try Self.frame(Self.tcp.replacing("tcp_dst=80", with: "tcp_dst=81") + ",nw_ttl=9")
+        bench.receive([frame], port: 1)
+        bench.receive([frame], port: 11, tunnel: [UInt64](repeating: 0, count: 23))
+        // New fields, so that it is translated and not remembered.
+        bench.tables.portsChanged()
+        bench.tables.publish()
+        bench.receive([other], port: 1)
+        #expect(bench.sinks[11]!.sent.map { $0.tunnel?[0] } == [9, 9])
+    }
+
+    @Test func whatAPortStillReceivesDoesNotBringItBackIntoFloods() throws {
+        let bench = try Bench("in_port=1 actions=flood\nactions=drop")
+        let frame = try Self.frame(Self.tcp)
+        bench.tables.ports.detach(3)
+        bench.receive([frame], port: 3)
+        bench.receive([frame], port: 1)
+        #expect(bench.sinks[2]!.sent.count == 1 && bench.sinks[3]!.sent.isEmpty)
+    }
 }

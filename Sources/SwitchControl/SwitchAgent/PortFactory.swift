@@ -8,7 +8,7 @@ final class PortFactory {
     /// Ends of patches whose other end has been made, by name.
     private var patchEnds: [String: PatchPort] = [:]
     /// The ports made, and where their devices are; for changes.
-    private var devices: [UInt32: (device: String, monitor: LinkMonitor, link: Link?)] = [:]
+    private var devices: [UInt32: (device: String, monitor: LinkMonitor, link: Link?, isMadeByPort: Bool)] = [:]
     /// The number of a wanted port by name.
     var number: (String) -> UInt32? = { _ in nil }
 
@@ -27,19 +27,19 @@ final class PortFactory {
                 configuration: TapPort.Configuration(
                     device: port.deviceName, mtu: port.mtu, address: port.address, isPersistent: port.isPersistent, workers: workers),
                 monitor: monitor)
-            devices[number] = (port.deviceName, monitor, monitor.link(named: port.deviceName))
+            devices[number] = (port.deviceName, monitor, monitor.link(named: port.deviceName), true)
             return made
         case .packet:
             let monitor = try namespaces.monitor(for: port.namespace)
             let made = try PacketPort(
                 name: port.name, number: number, configuration: PacketPort.Configuration(device: port.deviceName, workers: workers), monitor: monitor)
-            devices[number] = (port.deviceName, monitor, monitor.link(named: port.deviceName))
+            devices[number] = (port.deviceName, monitor, monitor.link(named: port.deviceName), false)
             return made
         case .xdp:
             let monitor = try namespaces.monitor(for: port.namespace)
             let made = try XDPPort(
                 name: port.name, number: number, configuration: PacketPort.Configuration(device: port.deviceName, workers: workers), monitor: monitor)
-            devices[number] = (port.deviceName, monitor, monitor.link(named: port.deviceName))
+            devices[number] = (port.deviceName, monitor, monitor.link(named: port.deviceName), false)
             return made
         case .patch: return try patch(port, number)
         case .memory: return MemoryPort(name: port.name, number: number)
@@ -73,13 +73,13 @@ final class PortFactory {
         devices[number] = nil
     }
 
-    /// The numbers of ports whose devices have changed since the last call.
+    /// The numbers of ports whose devices have changed since the last call, and of those whose TAP is gone: they make it anew once they can.
     func changedPorts() -> [UInt32] {
         for monitor in namespaces.all { monitor.drain() }
         var changed: [UInt32] = []
         for (number, d) in devices {
             let link = d.monitor.link(named: d.device)
-            if link != d.link {
+            if link != d.link || (link == nil && d.isMadeByPort && d.monitor.descriptor >= 0) {
                 devices[number]!.link = link
                 changed.append(number)
             }

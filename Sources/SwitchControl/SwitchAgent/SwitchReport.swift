@@ -25,6 +25,8 @@ public struct SwitchReport: Sendable, Codable {
     public var toController: UInt64 = 0
     /// By name, without zeros.
     public var drops: [String: UInt64] = [:]
+    /// What ports dropped at arrival, by name and without zeros; `received` does not count it.
+    public var arrivalDrops: [String: UInt64] = [:]
     /// Packets forwarded by the cache, and those translated.
     public var cacheHits: UInt64 = 0
     public var cacheMisses: UInt64 = 0
@@ -82,9 +84,29 @@ extension VirtualSwitch {
                 for (reason, n) in zip(DropReason.allCases, drops) where n > 0 { r.drops[reason.name, default: 0] += n }
                 r.workers.append(statistics)
             }
+            r.arrivalDrops = arrivalDrops()
             r.entryCount = tables.withOwnership { tables.entryCount }
             r.ports = reports(Array(attached.values))
             return r
         }
+    }
+
+    /// What devices and tunnels delivered and nothing could be made of. Tunnel ports of one endpoint share its counters.
+    private func arrivalDrops() -> [String: UInt64] {
+        var drops: [String: UInt64] = [:]
+        var seen: Set<ObjectIdentifier> = []
+        for port in attached.values {
+            let errors = port.receiveErrors
+            for (name, n) in [
+                ("receiveMalformed", errors.malformed), ("receiveTooLong", errors.tooLong), ("receiveMissed", errors.missed),
+                ("receiveFailed", errors.failed),
+            ] where n > 0 { drops[name, default: 0] += n }
+            guard let tunnel = port as? TunnelPort else { continue }
+            for worker in threads.indices {
+                guard let counters = tunnel.counters(worker: worker), seen.insert(ObjectIdentifier(counters)).inserted else { continue }
+                for reason in TunnelCounters.Reason.allCases where counters[reason] > 0 { drops["\(reason)", default: 0] += counters[reason] }
+            }
+        }
+        return drops
     }
 }

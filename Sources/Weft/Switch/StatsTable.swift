@@ -72,11 +72,13 @@ struct StatsTable {
     }
 
     private func drops() -> [String] {
-        if now.drops.isEmpty { return ["no drops"] }
+        let all = now.drops.merging(now.arrivalDrops, uniquingKeysWith: +)
+        let old = before.map { $0.drops.merging($0.arrivalDrops, uniquingKeysWith: +) }
+        if all.isEmpty { return ["no drops"] }
         var rows = [before == nil ? ["drops", "packets", ""] : ["drops", "packets", "per second", ""]]
-        for (reason, n) in now.drops.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
+        for (reason, n) in all.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
             var row = [reason, ReplaySummary.count(n)]
-            if let before { row.append(Self.rate(n, before.drops[reason] ?? 0, seconds)) }
+            if let old { row.append(Self.rate(n, old[reason] ?? 0, seconds)) }
             rows.append(row + [DropReasonText.byName[reason] ?? ""])
         }
         var lines = TextColumns.aligned(rows, numeric: before == nil ? [1] : [1, 2])

@@ -39,6 +39,13 @@ public final class PortRegistry: @unchecked Sendable {
         }
     }
 
+    /// The dense index of a port that a packet arrives at. It changes nothing about a live port, a detached one included; a replay, in which ports exist by
+    /// being used (`admitsNamedPorts`), attaches it.
+    func arrivalIndex(of number: UInt32) -> Int? {
+        if !admitsNamedPorts, let index = attachedIndex(of: number) { return index }
+        return attach(number)
+    }
+
     /// Takes a port out of floods and failover; its number keeps its index.
     public func detach(_ number: UInt32) {
         state.withLock { _ = $0.attached.remove(number) }

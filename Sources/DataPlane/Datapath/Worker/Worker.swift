@@ -173,7 +173,7 @@ public final class Worker {
 
     @inline(never) func findPort(_ port: UInt32) {
         hot.pointee.lastPort = port
-        hot.pointee.lastPortIndex = tables.ports.attach(port) ?? 0
+        hot.pointee.lastPortIndex = tables.ports.arrivalIndex(of: port) ?? 0
     }
 
     @inline(never) func observe(_ packet: Int, _ program: Program) { observer?(packet, program) }

@@ -51,8 +51,15 @@ extension LinkMonitor {
         return added == EEXIST ? 0 : added
     }
 
-    /// Takes the guard away; the qdisc stays, as others may use it.
-    func removeIngressGuard(index: Int32) { _ = request(NetlinkMessage(Int(RTM_DELTFILTER), body: guardBody(index))) }
+    /// Takes the guard away, and the qdisc with it unless it has filters of others.
+    func removeIngressGuard(index: Int32) {
+        _ = request(NetlinkMessage(Int(RTM_DELTFILTER), body: guardBody(index)))
+        for hook: UInt32 in [0xffff_fff2, 0xffff_fff3] {
+            let filters = NetlinkMessage(Int(RTM_GETTFILTER), flags: NLM_F_DUMP, body: tcmsg(index: index, parent: hook, handle: 0))
+            guard count(filters) == 0 else { return }
+        }
+        _ = request(NetlinkMessage(Int(RTM_DELQDISC), body: tcmsg(index: index, parent: 0xffff_fff1, handle: 0xffff_0000)))
+    }
 
     /// Handle 1 of priority 1, all protocols, at the ingress of `clsact`.
     private func guardBody(_ index: Int32) -> tcmsg {

@@ -74,6 +74,15 @@ public final class LinkMonitor: Sendable {
         }
     }
 
+    /// Asks for a list and counts what comes; nil when the kernel refuses.
+    func count(_ message: NetlinkMessage) -> Int? {
+        state.withLock { state in
+            if state.requester < 0 { return nil }
+            var count = 0
+            return exchange(message, &state) { _, _ in count += 1 } == 0 ? count : nil
+        }
+    }
+
     // MARK: -
 
     private func open(_ state: inout State) -> PortError? {
