@@ -50,6 +50,8 @@ struct CaptureCommand: ParsableCommand {
             }
             source.resume()
         }
+        // Nothing else holds them: without this the optimiser lets them go here, and an interrupt is lost.
+        defer { for source in sources { source.cancel() } }
         while let event = try client.nextEvent(CaptureEvent.self) {
             try counts.update(event) {
                 if let bytes = event.pcapng { try out.write(bytes) }
