@@ -61,6 +61,12 @@ void weft_free_large(void *p, size_t size) { munmap(p, size); }
 
 void weft_release_free_memory(void) { malloc_trim(0); }
 
+void weft_return_freed_memory(int size) {
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, size);
+    mallopt(M_TRIM_THRESHOLD, size);
+}
+
 int weft_allowed_processor(int i) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0) return 0;

@@ -74,6 +74,7 @@ struct SwitchCommand: ParsableCommand {
             FileHandle.standardError.write(Data((error.description + "\n").utf8))
             throw ExitCode(1)
         }
+        ReturnedMemory.begin()
         // Before there are threads.
         if !keepCapabilities { try Privileges.drop(for: configuration) }
         // Blocked in all threads; taken from the queue below.
