@@ -210,6 +210,13 @@ def observed(lab):
     expect(any("to port 2 (vm2)" in c for c in comments), f"comments: {comments}")
     expect(any("to port 1 (vm1)" in c for c in comments), f"comments: {comments}")
     expect(any("dropped: actionDrop" in row[1] for row in rows if "udp" in row[0]), f"comments: {rows}")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        log = f"interrupted-{number}"
+        capture = middle.start(lab.program, "capture", a.name, "-w", file, "--socket", switch.socket, log=log)
+        until(lambda: "capturing" in lab.read(log), lambda: lab.read(log))
+        capture.send_signal(number)
+        until(lambda: capture.poll() == 0, lambda: f"the capture ends at signal {number}: {lab.read(log)}")
+        expect("packets captured" in lab.read(log), lab.read(log))
     watched = switch.weft("stats", "--watch", "--interval", "0.2", "--count", "3")
     expect(watched.count("rx pps") == 3 and "actionDrop" in watched, watched)
     trace = switch.weft("trace", f"in_port=1,udp,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02,nw_src={a.v4},nw_dst={b.v4},tp_dst=9")
