@@ -164,7 +164,7 @@ def tagged_device(lab, space, name, tags, address):
     space.address(name, *address)
 
 
-@case(("packet", "packet"), ("tap", "packet"), tools=["iperf3", "tcpdump", "tshark"])
+@case(("packet", "packet"), ("tap", "packet"), tools=["iperf3", "tcpdump", "tshark"], quick=[("tap", "packet")])
 def tagged_guests(lab, one, two):
     """Guests with a VLAN, and with two (802.1ad outside), talk through the switch; the tags are on the wire."""
     _, middle, (a, b) = started(lab, (one, two))

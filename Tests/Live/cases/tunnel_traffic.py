@@ -45,7 +45,7 @@ def two_switches(lab, kind, word):
     expect_decoded(capture, kind, "icmpv6.type == 128")
 
 
-@case(("ipv4",), ("ipv6",), tools=["iperf3"])
+@case(("ipv4",), ("ipv6",), tools=["iperf3"], quick=[("ipv4",)])
 def kernel_vxlan(lab, word):
     """The kernel's VXLAN device at the other end: ping, TCP and UDP in both directions, v4 and v6 inside, with all offloads on."""
     is_v6 = family(word)
@@ -69,7 +69,7 @@ def kernel_vxlan(lab, word):
     expect(not switch.stats()["arrivalDrops"] and "exceedsMTU" not in drops, f"drops: {drops}, at arrival {switch.stats()['arrivalDrops']}")
 
 
-@case(*[(kind, "ipv4") for kind in KINDS], *[(kind, "ipv6") for kind in KINDS], tools=TRAFFIC + TOOLS, quick=[(kind, "ipv4") for kind in KINDS])
+@case(*[(kind, "ipv4") for kind in KINDS], *[(kind, "ipv6") for kind in KINDS], tools=TRAFFIC + TOOLS, quick=[("geneve", "ipv4")])
 def open_vswitch(lab, kind, word):
     """Open vSwitch's userspace datapath at the other end: ping and TCP in both directions, v4 and v6 inside."""
     is_v6 = family(word)

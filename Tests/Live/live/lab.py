@@ -1,5 +1,6 @@
 """Namespaces and devices of one case, with everything that runs in them; all of it is gone when the case ends, however it ends."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -109,13 +110,15 @@ class Lab:
         return self
 
     def __exit__(self, *_):
-        for closer in reversed(self.closers):
-            closer()
-        for process in reversed(self.processes):
-            end(process)
-        for space in self.spaces:
-            space.delete()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        # Each step, whatever became of the one before.
+        with contextlib.ExitStack() as steps:
+            steps.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            for space in self.spaces:
+                steps.callback(space.delete)
+            for process in self.processes:
+                steps.callback(end, process)
+            for closer in self.closers:
+                steps.callback(closer)
 
     def path(self, name):
         return os.path.join(self.folder, name)

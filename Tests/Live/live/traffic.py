@@ -41,6 +41,9 @@ class Pings:
         self.lab, self.file = lab, f"ping-{space.role}-{address.replace(':', '_')}-{time.monotonic_ns()}"
         self.process = space.start("ping", "-n", "-i", interval, "-W", 1, address, log=self.file)
 
+    def answers(self):
+        return self.lab.read(self.file).count("bytes from")
+
     def stop(self):
         end(self.process, signal.SIGINT)
         text = self.lab.read(self.file)
