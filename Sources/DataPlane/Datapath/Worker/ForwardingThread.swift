@@ -210,6 +210,8 @@ public final class ForwardingThread: @unchecked Sendable {
             }
             if !aside.isEmpty { askAgain(now: now) }
             sleeps = pending.isEmpty && now &- lastBusy > window && !hasCommands.load(ordering: .acquiring)
+            // Those whose frames it waits for may share its processor.
+            if !isBusy { sched_yield() }
         }
         runCommands()
     }

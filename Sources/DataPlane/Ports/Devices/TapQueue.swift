@@ -2,7 +2,11 @@ import CLinux
 import Glibc
 
 /// One queue of a TAP device: a frame with its virtio header per call.
+///
+/// A burst ends after `burstBytes`: large frames leave while they are still in the processor's cache.
 final class TapQueue: FrameQueue {
+    private static let burstBytes = 256 << 10
+
     private let descriptor: OwnedDescriptor
     private let state: DeviceState
     private let port: UInt32
@@ -25,7 +29,8 @@ final class TapQueue: FrameQueue {
         let descriptor = descriptor.value
         var filled = 0
         var bad = 0
-        while filled < count {
+        var bytes = 0
+        while filled < count, bytes < Self.burstBytes {
             let slot = slots + filled
             let data = slot.pointee.data
             let room = slot.pointee.capacity &+ VirtioHeader.size
@@ -46,6 +51,7 @@ final class TapQueue: FrameQueue {
                 slot.pointee.isTunneled = false
                 slot.pointee.offload = offload
                 filled &+= 1
+                bytes &+= length
                 continue
             } else {
                 state.count(state.malformed)

@@ -31,8 +31,10 @@ enum VirtioHeader {
         }
         var headerLength = 0
         if offload.isSegmented {
-            // The kernel puts this much into the linear part.
-            headerLength = Int(offload.checksumStart) &+ (offload.segmentation & 0x7f == Offload.Segmentation.udp.rawValue ? 8 : 20)
+            // The kernel puts this much into the linear part; what it has to look at later and is not there it moves.
+            let start = Int(offload.checksumStart)
+            let isTCP = offload.segmentation & 0x7f != Offload.Segmentation.udp.rawValue && start &+ 20 <= length
+            headerLength = start &+ (isTCP ? max(Int((frame + (start &+ 12)).load(as: UInt8.self) >> 4) &* 4, 20) : 8)
             if headerLength > length { headerLength = length }
         }
         // The sum is only meant when it is asked for.
