@@ -11,6 +11,8 @@ final class PortFactory {
     private var devices: [UInt32: (device: String, monitor: LinkMonitor, link: Link?, isMadeByPort: Bool)] = [:]
     /// The number of a wanted port by name.
     var number: (String) -> UInt32? = { _ in nil }
+    /// Told of what a port, by its name, became instead of what was asked for.
+    var notice: (String, String) -> Void = { _, _ in }
 
     init(workers: Int) {
         self.workers = workers
@@ -37,8 +39,9 @@ final class PortFactory {
             return made
         case .xdp:
             let monitor = try namespaces.monitor(for: port.namespace)
-            let made = try XDPPort(
+            let (made, notice) = try XDPPort.makeOrFallBack(
                 name: port.name, number: number, configuration: PacketPort.Configuration(device: port.deviceName, workers: workers), monitor: monitor)
+            if let notice { self.notice(port.name, notice) }
             devices[number] = (port.deviceName, monitor, monitor.link(named: port.deviceName), false)
             return made
         case .patch: return try patch(port, number)

@@ -5,7 +5,7 @@ import threading
 
 import os
 
-from live.case import case, expect
+from live.case import Skip, case, expect
 from live.lab import until
 from live.switch import Switch
 from live.traffic import iperf, neighbor, ping, reaches, tcp_both_ways, transfer
@@ -66,6 +66,26 @@ def no_offload_at_the_sender(lab, one, two):
         w.space.no_offload("eth0")
     for is_v6 in (False, True):
         tcp_both_ways(a.space, b.space, b.to(a, is_v6), a.to(b, is_v6))
+
+
+@case()
+def xdp_traffic(lab):
+    """Two veths by AF_XDP, in a switch that has given up its rights: ping and TCP in both directions."""
+    middle, (a, b) = pair(lab, ("packet", "packet"))
+    for w in (a, b):
+        # A veth's sender must be told to finish its checksums and segments.
+        w.space.no_offload("eth0")
+    switch = Switch(lab, middle, {"ports": [w.port | {"kind": "xdp"} for w in (a, b)]})
+    for w in (a, b):
+        w.address()
+    reaches(a.space, b.v4)
+    summaries = [port["summary"] for port in switch.ports().values()]
+    if not all("AF_XDP" in summary for summary in summaries):
+        raise Skip(f"AF_XDP on these veths: {summaries}")
+    for is_v6 in (False, True):
+        ping(a.space, a.to(b, is_v6))
+        transfer(a.space, b.space, a.to(b, is_v6))
+        transfer(b.space, a.space, b.to(a, is_v6))
 
 
 @case(("packet", "packet"), ("tap", "packet"), tools=["iperf3", "tcpdump"])

@@ -16,6 +16,7 @@ public final class XDPPort: LivePort, ReceiveErrorCounting {
     private struct Device {
         var index: Int32 = 0
         var queues: [XDPQueue] = []
+        var program: XDPProgram?
         var mode = ""
         var status = PortStatus()
         var address: [UInt8] = []
@@ -82,6 +83,7 @@ public final class XDPPort: LivePort, ReceiveErrorCounting {
             current.address = link.address
         } else {
             current.queues = []
+            current.program = nil
             current.index = 0
             current.status.isPresent = false
             if link != nil, let opened = try? open() { current = opened }
@@ -92,10 +94,11 @@ public final class XDPPort: LivePort, ReceiveErrorCounting {
     }
 
     public func close() {
-        let queues = device.withLock { device in
-            defer { device.queues = [] }
-            return device.queues
+        let (queues, program) = device.withLock { device in
+            defer { (device.queues, device.program) = ([], nil) }
+            return (device.queues, device.program)
         }
+        program?.close()
         for queue in queues { queue.close() }
     }
 
@@ -111,23 +114,24 @@ public final class XDPPort: LivePort, ReceiveErrorCounting {
         }
         let frameSize = link.mtu + 18 + 256 <= 2048 ? 2048 : 4096
         let configuration = configuration
-        let (state, number, namespace) = (state, number, monitor.namespace)
-        let opened: (queues: [XDPQueue], mode: String, error: Int32) = try monitor.namespace.run {
+        let (state, number) = (state, number)
+        let opened: (queues: [XDPQueue], program: XDPProgram?, mode: String, error: Int32) = try monitor.namespace.run {
             var failure: Int32 = 0
             for mode in XDPQueue.Mode.all {
+                let count = max(configuration.workers, 1)
+                guard let program = XDPProgram(device: link.index, queues: count, isNative: mode.isNative, failure: &failure) else { continue }
                 var queues: [XDPQueue] = []
-                for queue in 0..<UInt32(max(configuration.workers, 1)) {
+                for queue in 0..<UInt32(count) {
                     guard
                         let made = XDPQueue(
-                            device: configuration.device, queue: queue, mode: mode, frameSize: frameSize, namespace: namespace, state: state,
-                            port: number,
-                            failure: &failure)
+                            device: configuration.device, queue: queue, mode: mode, frameSize: frameSize, program: program, state: state,
+                            port: number, failure: &failure)
                     else { break }
                     queues.append(made)
                 }
-                if !queues.isEmpty { return (queues, mode.phrase, 0) }
+                if !queues.isEmpty { return (queues, program, mode.phrase, 0) }
             }
-            return ([], "", failure)
+            return ([], nil, "", failure)
         }
         if opened.queues.isEmpty {
             throw PortError("device \"\(configuration.device)\"\(monitor.namespace.phrase) takes no AF_XDP socket: \(errorText(opened.error))")
@@ -137,6 +141,7 @@ public final class XDPPort: LivePort, ReceiveErrorCounting {
         device.status = link.status
         device.address = link.address
         device.queues = opened.queues
+        device.program = opened.program
         device.mode = opened.mode
         return device
     }

@@ -39,17 +39,18 @@ final class XDPQueue: FrameQueue, @unchecked Sendable {
     private let free: UnsafeMutablePointer<UInt64>
     private var freeCount = 0
     private let segmenter = Segmenter()
-    private let namespace: NetworkNamespace
-    private var isClosed = false
+    private let program: XDPProgram
 
-    /// - Parameter frameSize: 2048 or 4096, of which the kernel keeps 256 for itself.
+    /// - Parameters:
+    ///   - frameSize: 2048 or 4096, of which the kernel keeps 256 for itself.
+    ///   - program: what hands the queue's frames to this socket.
     /// - Returns: nil when the kernel or libxdp refuses; `failure` is an errno value. Call in the device's namespace.
     init?(
-        device: String, queue: UInt32, mode: Mode, frameSize: Int, namespace: NetworkNamespace, state: DeviceState, port: UInt32,
+        device: String, queue: UInt32, mode: Mode, frameSize: Int, program: XDPProgram, state: DeviceState, port: UInt32,
         failure: inout Int32
     ) {
         weft_xdp_set_quiet()
-        self.namespace = namespace
+        self.program = program
         self.state = state
         self.port = port
         self.frameSize = frameSize
@@ -68,6 +69,7 @@ final class XDPQueue: FrameQueue, @unchecked Sendable {
         var configuration = xsk_socket_config()
         configuration.rx_size = Self.ringSize
         configuration.tx_size = Self.ringSize
+        configuration.libxdp_flags = UInt32(XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD)
         configuration.xdp_flags = UInt32(mode.isNative ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE)
         configuration.bind_flags = UInt16(mode.isZeroCopy ? XDP_ZEROCOPY : XDP_COPY) | UInt16(XDP_USE_NEED_WAKEUP)
         failure = xsk_socket__create(&socket, device, queue, umem, &rings.pointee.receive, &rings.pointee.send, &configuration)
@@ -75,6 +77,8 @@ final class XDPQueue: FrameQueue, @unchecked Sendable {
             failure = -failure
             return nil
         }
+        failure = program.direct(socket!)
+        if failure != 0 { return nil }
         for i in 0..<Self.frameCount / 2 {
             free[i] = UInt64((Self.frameCount / 2 + i) * frameSize)
         }
@@ -92,16 +96,9 @@ final class XDPQueue: FrameQueue, @unchecked Sendable {
         weft_free_large(memory, Self.frameCount * frameSize)
     }
 
-    /// Takes the program off the device; only when no worker uses the queue any more.
-    ///
-    /// libxdp knows the device by its number, which in another namespace is another device's: so in the namespace, and not at all when that is gone.
+    /// Ends the socket; only when no worker uses the queue any more.
     func close() {
-        if isClosed { return }
-        isClosed = true
-        if let socket {
-            let isDeleted: Void? = namespace.isUnchanged ? try? namespace.run { xsk_socket__delete(socket) } : nil
-            if isDeleted == nil { Glibc.close(xsk_socket__fd(socket)) }
-        }
+        if let socket { xsk_socket__delete(socket) }
         if let umem { xsk_umem__delete(umem) }
         socket = nil
         umem = nil

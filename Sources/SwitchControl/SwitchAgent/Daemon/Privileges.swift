@@ -10,16 +10,15 @@ public enum Privileges {
         case netRaw = 13
         case ipcLock = 14
         case sysAdmin = 21
-        case perfmon = 38
         case bpf = 39
     }
 
     /// The capabilities that a configuration takes: CAP_NET_ADMIN and CAP_NET_RAW, for devices in other namespaces CAP_SYS_ADMIN (setns(2)), and for AF_XDP
-    /// CAP_BPF and CAP_PERFMON (to load its program) and CAP_IPC_LOCK (for its buffers).
+    /// CAP_BPF (to load its program) and CAP_IPC_LOCK (for its buffers).
     static func needed(by configuration: SwitchConfiguration) -> UInt64 {
         var set: [Capability] = [.netAdmin, .netRaw]
         if configuration.usesNamespaces { set.append(.sysAdmin) }
-        if configuration.ports.contains(where: { $0.kind == .xdp }) { set += [.bpf, .perfmon, .ipcLock] }
+        if configuration.ports.contains(where: { $0.kind == .xdp }) { set += [.bpf, .ipcLock] }
         return set.reduce(0) { $0 | 1 << $1.rawValue }
     }
 

@@ -97,6 +97,7 @@ public final class SwitchDaemon: @unchecked Sendable {
         options.pinsWorkers = configuration.pinsWorkers
         virtualSwitch = try VirtualSwitch(options: options)
         factory = PortFactory(workers: configuration.workers)
+        factory.notice = { [log] in log.warning("port is not what was asked for", metadata: ["port": "\($0)", "reason": "\($1)"]) }
     }
 
     /// Opens ports, installs entries, forwards, and listens for commands.
