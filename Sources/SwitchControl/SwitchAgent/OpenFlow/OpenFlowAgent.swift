@@ -52,7 +52,8 @@ public final class OpenFlowAgent: @unchecked Sendable {
             let queue = PacketInQueue { [weak self] in control.async { [weak self] in self?.deliverPacketIns() } }
             packetIns = queue
             for thread in vswitch.threads { vswitch.reach(thread) { thread.worker.packetIns = queue } }
-            vswitch.tables.onRemoval = { [weak self] in self?.entryRemoved($0) }
+            // Workers, too, end entries, and learn them.
+            vswitch.tables.onRemoval = { [weak self, unowned vswitch] r in vswitch.passToControl { [weak self] in self?.entryRemoved(r) } }
             updateStandalone()
         }
     }
@@ -65,9 +66,11 @@ public final class OpenFlowAgent: @unchecked Sendable {
     // MARK: - Sessions
 
     /// Begins a session; its `hello` is sent at once. Give what the transport receives to `receive`, and tell its end by `ended`.
-    public func begin(_ transport: any OpenFlowTransport, name: String) -> OpenFlowSession {
+    ///
+    /// - Parameter isService: whether the peer connected to the switch, not the switch to it.
+    public func begin(_ transport: any OpenFlowTransport, name: String, isService: Bool = false) -> OpenFlowSession {
         vswitch.onControl {
-            let s = OpenFlowSession(agent: self, transport: transport, name: name)
+            let s = OpenFlowSession(agent: self, transport: transport, name: name, isService: isService)
             sessions.append(s)
             s.start()
             return s
@@ -172,7 +175,9 @@ public final class OpenFlowAgent: @unchecked Sendable {
     func updateMonitoring() {
         let isNeeded = sessions.contains { !$0.monitors.isEmpty }
         if isNeeded, vswitch.tables.onAddition == nil {
-            vswitch.tables.onAddition = { [weak self] entry, isNew in self?.tellMonitors(isNew ? .added : .modified, entry, reason: 0) }
+            vswitch.tables.onAddition = { [weak self, unowned vswitch] entry, isNew in
+                vswitch.passToControl { [weak self] in self?.tellMonitors(isNew ? .added : .modified, entry, reason: 0) }
+            }
         } else if !isNeeded {
             vswitch.tables.onAddition = nil
         }
@@ -187,7 +192,8 @@ public final class OpenFlowAgent: @unchecked Sendable {
     static func counters(_ s: Datapath.FlowStatistics, now: UInt64) -> FlowCounters {
         let age = now > s.created ? now - s.created : 0
         return FlowCounters(
-            packets: s.packets, bytes: s.bytes, seconds: UInt32(clamping: age / 1_000_000_000), nanoseconds: UInt32(age % 1_000_000_000))
+            packets: s.packets, bytes: s.bytes, seconds: UInt32(clamping: age / 1_000_000_000), nanoseconds: UInt32(age % 1_000_000_000),
+            idleSeconds: UInt32(clamping: (now > s.lastUsed ? now - s.lastUsed : 0) / 1_000_000_000))
     }
 
     /// A port as OpenFlow describes it.
@@ -196,11 +202,15 @@ public final class OpenFlowAgent: @unchecked Sendable {
         var p = SwitchPort(number: report.number, address: bytes.reduce(0) { $0 << 8 | $1 }, name: String(report.name.prefix(15)))
         p.config = portConfigs[report.number] ?? 0
         if !report.status.isUp { p.config |= SwitchPort.Config.portDown }
-        if !report.status.isForwarding { p.state |= SwitchPort.State.linkDown } else { p.state |= SwitchPort.State.live }
+        if !report.status.isForwarding || p.config & SwitchPort.Config.portDown != 0 {
+            p.state |= SwitchPort.State.linkDown
+        } else {
+            p.state |= SwitchPort.State.live
+        }
         // 10 Gbit/s, full duplex, copper: what virtual devices call themselves.
         if report.kind != .patch {
             p.current = 1 << 6 | 1 << 11
-            (p.currentSpeed, p.maximumSpeed) = (10_000_000, 10_000_000)
+            p.currentSpeed = 10_000_000
         }
         return p
     }

@@ -159,7 +159,7 @@ public final class OpenFlowConnections: @unchecked Sendable {
                 }
             }
             try channel.pipeline.syncOperations.addHandler(
-                OpenFlowChannelHandler(connections: self, channel: channel, name: name, waitsForTLS: isSecure))
+                OpenFlowChannelHandler(connections: self, channel: channel, name: name, isServer: isServer, waitsForTLS: isSecure))
         }
     }
 }
@@ -174,6 +174,7 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
     private let connections: OpenFlowConnections
     private let channel: any Channel
     private let name: String
+    private let isServer: Bool
     private let waitsForTLS: Bool
     private var session: OpenFlowSession?
     private var closingReason: String?
@@ -191,7 +192,8 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
     /// Above this the peer is not read from.
     private static let readLimit = 8 << 20
 
-    init(connections: OpenFlowConnections, channel: any Channel, name: String, waitsForTLS: Bool) {
+    init(connections: OpenFlowConnections, channel: any Channel, name: String, isServer: Bool, waitsForTLS: Bool) {
+        self.isServer = isServer
         self.connections = connections
         self.channel = channel
         self.name = name
@@ -255,7 +257,7 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
         guard session == nil else { return }
         let peer = channel.remoteAddress.map { "\($0)" } ?? name
         connections.log.info("controller connected", metadata: ["target": "\(name)", "peer": "\(peer)"])
-        let session = connections.agent.begin(self, name: name)
+        let session = connections.agent.begin(self, name: name, isService: isServer)
         session.onRefusal = { [log = connections.log, name] e in
             log.debug("message refused", metadata: ["controller": "\(name)", "error": "\(e)"])
         }
