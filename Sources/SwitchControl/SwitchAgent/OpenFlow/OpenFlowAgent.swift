@@ -12,7 +12,9 @@ import Ports
 ///
 /// **Concurrency.** Everything here runs on the switch's control queue, so that a barrier is answered when all before it is done and published.
 ///
-/// **Limits.** A session whose transport holds more than `backlogLimit` bytes gets no more packets, which are counted (`packetInsDropped`).
+/// **Limits.** A session whose transport holds more than `backlogLimit` bytes gets no more packets, which are counted (`packetInsDropped`), and its
+/// requests wait until it has read its answers; above `eventLimit` it gets no other events either (`eventsDropped`). All open bundles together hold at
+/// most `bundleLimit` bytes of messages.
 public final class OpenFlowAgent: @unchecked Sendable {
     public struct Options: Sendable {
         public var datapathID: UInt64 = 0
@@ -25,9 +27,11 @@ public final class OpenFlowAgent: @unchecked Sendable {
     /// Tables that controllers see; the last number means "all", the one before is not offered, as in Open vSwitch.
     static let tableCount: UInt8 = 254
     static let backlogLimit = 4 << 20
+    static let eventLimit = 64 << 20
+    static let bundleLimit = 128 << 20
 
     let vswitch: VirtualSwitch
-    public let options: Options
+    public private(set) var options: Options
     private(set) var sessions: [OpenFlowSession] = []
     /// The newest generation that a master or slave request named (OpenFlow 1.3.5 §6.3.5).
     var generation: UInt64?
@@ -38,6 +42,9 @@ public final class OpenFlowAgent: @unchecked Sendable {
     var groupsCreated: [UInt32: UInt64] = [:]
     var metersCreated: [UInt32: UInt64] = [:]
     public private(set) var packetInsDropped: UInt64 = 0
+    public private(set) var eventsDropped: UInt64 = 0
+    /// Bytes of messages in open bundles.
+    var bundled = 0
     private var nextXID: UInt32 = 0x8000_0000
     private var packetIns: PacketInQueue?
     /// The session whose message is being handled, for flow monitors.
@@ -63,6 +70,16 @@ public final class OpenFlowAgent: @unchecked Sendable {
         vswitch.onControl { for s in sessions { s.transport.close(reason: reason) } }
     }
 
+    /// Takes other options; sessions end when they agreed on what is no longer so, and their controllers connect anew.
+    public func change(_ new: Options) {
+        vswitch.onControl {
+            let isSame = new.datapathID == options.datapathID && new.versions == options.versions
+            options = new
+            if !isSame { for s in sessions { s.close("the switch was configured anew") } }
+            updateStandalone()
+        }
+    }
+
     // MARK: - Sessions
 
     /// Begins a session; its `hello` is sent at once. Give what the transport receives to `receive`, and tell its end by `ended`.
@@ -79,8 +96,12 @@ public final class OpenFlowAgent: @unchecked Sendable {
 
     public func receive(_ bytes: [UInt8], for session: OpenFlowSession) { vswitch.onControl { session.receive(bytes) } }
 
+    /// Goes on with what a session received when its peer did not read.
+    public func resume(_ session: OpenFlowSession) { vswitch.onControl { session.resume() } }
+
     public func ended(_ session: OpenFlowSession) {
         vswitch.onControl {
+            session.forgetBundles()
             sessions.removeAll { $0 === session }
             updateMonitoring()
             updateStandalone()
@@ -133,7 +154,7 @@ public final class OpenFlowAgent: @unchecked Sendable {
             let message = FlowRemoved(
                 reason: reason, table: s.entry.table, priority: s.entry.priority, cookie: s.entry.cookie, idleTimeout: s.entry.idleTimeout,
                 hardTimeout: s.entry.hardTimeout, match: s.entry.match, counters: Self.counters(s, now: weft_monotonic_ns()))
-            for session in sessions where session.isReady && session.wants(.flowRemoved, reason: UInt32(reason.rawValue)) {
+            for session in sessions where session.isReady && session.wants(.flowRemoved, reason: UInt32(reason.rawValue)) && hasRoom(session) {
                 // Versions before 1.4 know the first four reasons.
                 if session.version < .v14, reason.rawValue > 3 {
                     var m = message
@@ -160,12 +181,21 @@ public final class OpenFlowAgent: @unchecked Sendable {
 
     func tellPort(_ reason: OpenFlow.PortStatus.Reason, _ report: PortReport) {
         let status = OpenFlow.PortStatus(reason, port(report))
-        for s in sessions where s.isReady && s.wants(.portStatus, reason: UInt32(reason.rawValue)) { s.send(.portStatus(status), xid: 0) }
+        for s in sessions where s.isReady && s.wants(.portStatus, reason: UInt32(reason.rawValue)) && hasRoom(s) {
+            s.send(.portStatus(status), xid: 0)
+        }
+    }
+
+    /// Whether a session may get an event; counts those that it does not get.
+    private func hasRoom(_ s: OpenFlowSession) -> Bool {
+        if s.transport.backlog <= Self.eventLimit { return true }
+        eventsDropped += 1
+        return false
     }
 
     /// Passes a change of groups or meters on to the other controllers that asked for it (OpenFlow 1.4.0 §7.4.6).
     func forward(_ message: [UInt8], kind: UInt32, from session: OpenFlowSession) {
-        for s in sessions where s !== session && s.isReady && s.version >= .v14 && s.wants(.requestForward, reason: kind) {
+        for s in sessions where s !== session && s.isReady && s.version >= .v14 && s.wants(.requestForward, reason: kind) && hasRoom(s) {
             s.send(.requestForward(message), xid: 0)
         }
     }

@@ -46,6 +46,7 @@ extension OpenFlowSession {
             reply(.tableDesc((0..<OpenFlowAgent.tableCount).map { agent.tableConfigs[$0] ?? TableConfig(table: $0) }))
         case .flowMonitor(let list):
             partialMonitors += list
+            try limit(partialMonitors.count, Self.partLimit) { partialMonitors = [] }
             if r.more { return }
             let all = partialMonitors
             partialMonitors = []
@@ -55,6 +56,15 @@ extension OpenFlowSession {
                 e.experimenter == Experimenter.nicira || e.experimenter == Experimenter.onf ? .badRequestExperimenterType : .badRequestExperimenter,
                 "Multipart requests of type \(e.type) of the experimenter 0x\(String(e.experimenter, radix: 16)) are not known.")
         }
+    }
+
+    /// Elements of a request in parts.
+    private static let partLimit = 4096
+
+    private func limit(_ count: Int, _ most: Int, _ forget: () -> Void) throws(OpenFlowError) {
+        if count <= most { return }
+        forget()
+        throw OpenFlowError(.multipartOverflow, "A request has at most \(most) elements in all its parts.")
     }
 
     // MARK: - Flows
@@ -126,6 +136,7 @@ extension OpenFlowSession {
     /// All tables are alike, and stay as they are: a request that sets features is answered with what they are (OpenFlow 1.3.5 §A.3.5.5).
     private func tableFeatures(_ wanted: [TableFeatures], more: Bool, xid: UInt32) throws(OpenFlowError) {
         partialTableFeatures += wanted
+        try limit(partialTableFeatures.count, Self.partLimit) { partialTableFeatures = [] }
         if more { return }
         let all = partialTableFeatures
         partialTableFeatures = []

@@ -1,6 +1,7 @@
 import Datapath
 import Flow
 import OpenFlow
+import Synchronization
 
 /// One controller's conversation: version, role, filters, bundles, and the handling of each message.
 ///
@@ -60,9 +61,31 @@ public final class OpenFlowSession: @unchecked Sendable {
 
     // MARK: - Receiving
 
+    /// Whether requests wait because the peer has not read the answers to earlier ones. From any thread.
+    var isStalled: Bool { stalled.load(ordering: .acquiring) }
+    private let stalled = Atomic(false)
+
     func receive(_ bytes: [UInt8]) {
         framer.append(bytes)
+        process()
+    }
+
+    func resume() {
+        stalled.store(false, ordering: .releasing)
+        process()
+    }
+
+    private func process() {
         while !isClosed {
+            if transport.backlog > OpenFlowAgent.backlogLimit {
+                stalled.store(true, ordering: .sequentiallyConsistent)
+                // Looked at again: what was in the way may have gone before anybody could know that we wait.
+                if transport.backlog > OpenFlowAgent.backlogLimit {
+                    flush()
+                    return
+                }
+                stalled.store(false, ordering: .releasing)
+            }
             switch framer.next() {
             case .incomplete:
                 flush()
