@@ -50,6 +50,11 @@ class Sequence:
     def needs_outside(self):
         return any(command.name in OUTSIDE for command in self.commands)
 
+    @property
+    def is_quick(self):
+        """Whether nothing in it waits for what comes of its own."""
+        return not any(command.name in (*OUTSIDE, "wait", "monitor") for command in self.commands)
+
 
 def read(path):
     """The sequences of a file."""
