@@ -28,7 +28,8 @@ import Testing
             #expect(p.reason == .noMatch && p.table == 4 && p.cookie == 0x99 && p.controllerID == 0)
             #expect(p.metadata[.metadata] == 5 && p.metadata.words[FlowKeyLayout.registers + 1] & 0xffff_ffff == 9)
         }
-        #expect(all[2].frame == Array(frame[..<20]) && all[2].totalLength == frame.count)
+        // The whole packet, since none of it is kept for later.
+        #expect(all[2].frame == frame && all[2].totalLength == frame.count)
         #expect(all[2].controllerID == 7 && all[2].reason == .invalidTTL && all[2].userdata == [1, 2, 3, 4, 5, 6, 7, 8, 9] && all[2].cookie == 0x55)
         #expect(bench.worker.counters.ended == 3)
     }
@@ -39,6 +40,14 @@ import Testing
         let all = queue.takeAll()
         #expect(all.map(\.controllerID) == [3, 4] && all.allSatisfy { $0.reason == .invalidTTL })
         #expect(bench.worker.drops(.ttlExpired) == 1 && bench.worker.counters.ended == 1)
+    }
+
+    @Test func withoutIDsAnExpiredTTLIsToldToAllControllers() throws {
+        let (bench, queue) = try bench("in_port=1,ip actions=dec_ttl,output:2")
+        bench.receive([try LiveForwardingTests.frame("ip,nw_src=1.2.3.4,nw_dst=1.2.3.5,nw_ttl=1")], port: 1)
+        let all = queue.takeAll()
+        #expect(all.map(\.controllerID) == [0] && all.allSatisfy { $0.reason == .invalidTTL })
+        #expect(bench.worker.drops(.ttlExpired) == 1)
     }
 
     @Test func aFullQueueIsADrop() throws {

@@ -74,10 +74,10 @@ import Testing
         ("80007e04 00000001", .badMatchField), ("80005804 00000001", .badMatchField), ("00020004 00000001", .badMatchField),
         ("ffff5406 00001234 0001", .badMatchField), ("0001d304 00000001", .badMatchField),
         // Lengths.
-        ("80000a03 080000", .badMatchLength), ("80000a02 08", .badMatchLength), ("800000", .badMatchLength), ("80000a00", .badMatchLength),
-        ("80000703 000000", .badMatchLength), ("80000b02 0800", .badMatchLength), ("ffff5402 0000", .badMatchLength),
+        ("80000a03 080000", .badMatchField), ("80000a02 08", .badMatchLength), ("800000", .badMatchLength), ("80000a00", .badMatchField),
+        ("80000703 000000", .badMatchField), ("80000b02 0800", .badMatchField), ("ffff5402 0000", .badMatchLength),
         // Masks.
-        ("80000706 001122334455", .badMatchLength), ("8000070c 000000000001 000000000000", .badMatchWildcards),
+        ("80000706 001122334455", .badMatchField), ("8000070c 000000000001 000000000000", .badMatchWildcards),
         ("8000070c 010000000000 010000000000", nil), (ip + "80001708 0a000001 ffffff00", .badMatchWildcards),
         (ip + "80001708 0a000000 ffffff00", nil),
         (ip + "80001708 00000000 00000000", nil), ("80000b04 0800 ff00", .badMatchMask), ("80000b04 0800 ffff", nil),
@@ -90,7 +90,7 @@ import Testing
         (ip + "00000a01 01", .badMatchValue),
         // The I-SID has three bytes, and needs its EtherType; extension headers need IPv6.
         ("80004a03 000001", .badMatchPrerequisite), ("80000a02 88e7 80004a03 ffffff", nil), ("80000a02 88e7 80004b06 000060 0000f0", nil),
-        ("80000a02 88e7 80004b06 000061 0000f0", .badMatchWildcards), ("80000a02 88e7 80004a04 00000001", .badMatchLength),
+        ("80000a02 88e7 80004b06 000061 0000f0", .badMatchWildcards), ("80000a02 88e7 80004a04 00000001", .badMatchField),
         ("80000a02 88e7 80005201 01", nil), ("80000a02 88e7 80005201 02", .badMatchValue), ("80004e02 0044", .badMatchPrerequisite),
         ("80000a02 86dd 80004e02 0044", nil), ("80000a02 86dd 80004f04 0040 01f0", nil), ("80000a02 86dd 80004e02 0200", .badMatchValue),
         // ND fields need the type.
@@ -138,6 +138,12 @@ import Testing
         (ip, apply("0019 0010 80001708 0a000000 ff000000"), .badActionSetMask),
         ("80000c02 1001", apply("0019 0010 80000c02 1002 000000000000"), nil),
         ("", apply("0019 0010 80000c02 1002 000000000000"), .matchInconsistent),
+        ("", apply("0019 0010 80000004 00000001 00000000"), .badActionSetArgument), ("", apply("0019 0010 00000002 0001 000000000000"), nil),
+        // An action set: outputs, also to the controller; no note, no output of a part of the packet, no controller with arguments.
+        ("", "0003 0018 00000000 0000 0010 fffffffd 0000 000000000000", nil),
+        ("", "0003 0018 00000000 ffff 0010 00002320 0008 010203040506", .badActionType),
+        ("", "0003 0018 00000000 ffff 0010 00002320 0027 0001 00000040", .badActionType),
+        ("", "0003 0018 00000000 ffff 0010 00002320 0014 0040 0007 0000", .badActionType),
         // Experimenters.
         ("", apply("ffff 0010 00001234 0001 000000000000"), .badActionExperimenter), ("", apply("ffff 0008 00002320"), .badActionLength),
         ("", apply("ffff 0010 00002320 00fa 000000000000"), .badActionExperimenterType),
@@ -172,6 +178,8 @@ import Testing
         var long = Self.flowMod("")
         long[51] = 200
         #expect(refusal(long) == .badMatchLength)
+        // Not a multiple of eight bytes.
+        #expect(refusal(Self.flowMod("", "00010008")) == .badRequestLength)
         var short = Self.flowMod("")
         short[51] = 3
         #expect(refusal(short) == .badMatchLength)
@@ -222,11 +230,12 @@ import Testing
         ("04 04 0018 00000005 4f4e4600 000008fc 00000001 0009 0000", .bundleType),
         ("04 04 0018 00000005 4f4e4600 000008fc 00000001 0000 0004", .bundleFlags), ("04 04 0018 00000005 4f4e4600 000008fc 00000001 0000 0003", nil),
         ("04 04 0020 00000005 4f4e4600 000008fd 00000001 0000 0003 04140008 00000006", .bundleMessageXID),
+        ("04 04 0020 00000005 4f4e4600 000008fd 00000001 0000 0003 05140008 00000005", .bundleMessageVersion),
         ("04 04 0020 00000005 4f4e4600 000008fd 00000001 0000 0003 04140009 00000005", .bundleMessageLength),
         ("04 04 0020 00000005 4f4e4600 000008fd 00000001 0000 0003 04140008 00000005", nil),
         ("04 0d 0018 00000005 ffffffff ffffffff 0000 000000000000", nil),
         ("04 0d 0018 00000005 ffffffff fffffffb 0000 000000000000", .badRequestPort),
-        ("04 0d 0018 00000005 ffffffff ffffffff 0010 000000000000", .badActionLength),
+        ("04 0d 0018 00000005 ffffffff ffffffff 0010 000000000000", .badRequestLength),
         // Nicira.
         ("04 04 0014 00000005 00002320 0000000c 00000009", .badRequestPermission),
         ("04 04 0018 00000005 00002320 00000014 0000000000010005", .mustBeZero),

@@ -23,7 +23,11 @@ def run(*command, check=True, timeout=60, **more):
 
 
 def end_on_signals():
-    """Makes SIGTERM and SIGHUP leave by way of the context managers, which end what was started."""
+    """Makes SIGTERM and SIGHUP leave by way of the context managers, which end what was started.
+
+    Who starts this may have them blocked (Foundation's `Process` does), and so would all that is started here.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
 

@@ -61,6 +61,11 @@ public final class VirtualSwitch: @unchecked Sendable {
         return try control.sync(execute: body)
     }
 
+    /// Runs something on the control queue: at once when called there, otherwise later.
+    func passToControl(_ body: @escaping @Sendable () -> Void) {
+        if DispatchQueue.getSpecific(key: controlKey) == true { body() } else { control.async(execute: body) }
+    }
+
     /// Begins to forward.
     public func start() {
         onControl {

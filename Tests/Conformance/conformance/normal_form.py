@@ -31,6 +31,7 @@ LOCAL = re.compile(r"^ LOCAL\(|^  port +LOCAL:|^ \S*\(LOCAL\)")
 HEXADECIMAL = re.compile(r"^[0-9a-f]{8}  ([0-9a-f]{2}[ -]){1,16}")
 # What ovs-ofctl itself remarks while it reads a quoted message.
 DIAGNOSTIC = re.compile(r"^\d{4}-\d\d-\d\dT\S+Z\|")
+MESSAGE = re.compile(r"^(OFPT_|NXT_|OFPST_|ONFT_|ovs-ofctl)")
 ERROR = re.compile(r"^OFPT_ERROR|^\S*OFPT_ERROR")
 
 
@@ -54,16 +55,18 @@ def normal(command, text):
 
 
 def _without_quotes(lines):
-    """Leaves out the refused message below an error."""
-    kept, below = [], False
+    """Leaves out the refused message below an error: its first line, which is no reply, and what is said of it up to the next message."""
+    kept, place = [], None
     for line in lines:
         if ERROR.match(line):
             kept.append(line)
-            below = True
-        elif below and re.match(r"^(OFPT_|NXT_|OFPST_|ONFT_|\(|no |bundle|\d)", line):
-            below = False
+            place = "error"
+        elif place == "error" and " reply " not in line and re.match(r"^(OFPT_|NXT_|OFPST_|ONFT_|\(|no |bundle|\*\*\*|\d)", line):
+            place = "quote"
+        elif place == "quote" and not MESSAGE.match(line):
+            pass
         else:
-            below = False
+            place = None
             kept.append(line)
     return kept
 

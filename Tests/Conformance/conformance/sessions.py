@@ -34,7 +34,7 @@ class Command:
         self.name, self.arguments, self.content = words[0], words[1:], None
 
     def __str__(self):
-        words = [*self.options, self.name, *(argument if len(argument) < 90 else argument[:87] + "…" for argument in self.arguments)]
+        words = [*self.options, self.name, *(each if len(each) < 90 else f"{each[:30]}…{each[-56:]}" for each in self.arguments)]
         return " ".join(words) + (f" <{len(self.content)} lines>" if self.content else "")
 
 
@@ -49,6 +49,11 @@ class Sequence:
     @property
     def needs_outside(self):
         return any(command.name in OUTSIDE for command in self.commands)
+
+    @property
+    def is_quick(self):
+        """Whether nothing in it waits for what comes of its own."""
+        return not any(command.name in (*OUTSIDE, "wait", "monitor") for command in self.commands)
 
 
 def read(path):

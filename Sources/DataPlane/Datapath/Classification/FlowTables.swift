@@ -61,14 +61,21 @@ public final class FlowTables: @unchecked Sendable {
     private var dirtyTables: Set<UInt8> = []
     /// While a transaction is open: how to undo what was done, in order.
     private var journal: [Undo]?
-    private var heldRemovals: [FlowRemoval] = []
+    /// What is to be told once it is certain.
+    private var held: [Told] = []
+    private enum Told {
+        case addition(FlowEntry, isNew: Bool)
+        case removal(FlowRemoval)
+    }
+    private var isModifying = false
     private enum Undo {
         case added(FlowEntry)
         case withdrawn(FlowStatistics, ordinal: UInt32)
         case group(UInt32, was: Group?)
         case meter(UInt32, was: Meter?)
     }
-    /// Told of every entry that is added or changed; `isNew` is false when one was there already. Owner only.
+    /// Told of every entry that is added, also in place of another one, or, with `isNew` false, given other actions; of a transaction's when all of it
+    /// is done. Owner only.
     public var onAddition: ((_ entry: FlowEntry, _ isNew: Bool) -> Void)?
     /// Told of every entry that ends other than by being replaced, before it goes. Owner only.
     public var onRemoval: ((FlowRemoval) -> Void)?
@@ -193,7 +200,6 @@ public final class FlowTables: @unchecked Sendable {
         let learns = entry.actions.deletingLearns
         for l in learns { learners[Learner(table: l.table, cookie: l.cookie), default: 0] += 1 }
         record.lastUsed = now
-        var isNew = true
         var ordinal = ordinal
         if let existing = t.find(mask: mask, values: record.values, priority: entry.priority) {
             // The idle time goes on (Open vSwitch: "used" is handed over).
@@ -201,7 +207,6 @@ public final class FlowTables: @unchecked Sendable {
                 collectStatistics()
                 record.lastUsed = existing.lastUsed
             }
-            isNew = false
             ordinal = ordinal ?? existing.ordinal
             withdraw(existing)
         }
@@ -232,7 +237,9 @@ public final class FlowTables: @unchecked Sendable {
         entryCount += 1
         changes.note(record)
         journal?.append(.added(entry))
-        onAddition?(entry, isNew)
+        if let onAddition {
+            if journal == nil { onAddition(entry, !isModifying) } else { held.append(.addition(entry, isNew: !isModifying)) }
+        }
         if entry.idleTimeout != 0 || entry.hardTimeout != 0 { timers.push(deadline(of: record), record) }
         hasPendingChanges = true
     }
@@ -251,7 +258,7 @@ public final class FlowTables: @unchecked Sendable {
     private func withdraw(_ record: EntryRecord, reason: FlowRemoval.Reason? = nil) {
         if let reason, let onRemoval {
             let removal = FlowRemoval(statistics: statistics(record), reason: reason)
-            if journal == nil { onRemoval(removal) } else { heldRemovals.append(removal) }
+            if journal == nil { onRemoval(removal) } else { held.append(.removal(removal)) }
         }
         journal?.append(.withdrawn(statistics(record), ordinal: record.ordinal))
         record.removedAt = nextVersion
@@ -318,6 +325,8 @@ public final class FlowTables: @unchecked Sendable {
         entry.flags.remove(.checkOverlap)
         if let cookie { entry.cookie = cookie }
         let (packets, bytes, created) = (e.packets.pointee, e.bytes.pointee, e.created)
+        isModifying = true
+        defer { isModifying = false }
         try add(entry, now: now)
         if let fresh = table(e.table).find(mask: e.mask, values: e.values, priority: e.priority) {
             fresh.packets.pointee = packets
@@ -333,7 +342,7 @@ public final class FlowTables: @unchecked Sendable {
     /// - Returns: the index of the refused change and why; nil when all are applied.
     public func transact(_ modifications: [FlowModification], now: UInt64) -> (index: Int, error: FlowTableError)? {
         journal = []
-        defer { heldRemovals = [] }
+        defer { held = [] }
         for (i, m) in modifications.enumerated() {
             do throws(FlowTableError) {
                 try apply(m, now: now)
@@ -345,7 +354,12 @@ public final class FlowTables: @unchecked Sendable {
             }
         }
         journal = nil
-        if let onRemoval { for removal in heldRemovals { onRemoval(removal) } }
+        for t in held {
+            switch t {
+            case .addition(let entry, let isNew): onAddition?(entry, isNew)
+            case .removal(let removal): onRemoval?(removal)
+            }
+        }
         return nil
     }
 

@@ -69,7 +69,9 @@ public final class PacketInQueue: @unchecked Sendable {
     }
 
     /// Copies a packet; false when the queue is full.
-    func append(_ packet: PacketState, _ op: UnsafePointer<UInt64>, maxLength: Int) -> Bool {
+    ///
+    /// All of it, whatever length the action asks for: nothing is buffered that could be fetched later (OpenFlow 1.3.5 §6.1.2).
+    func append(_ packet: PacketState, _ op: UnsafePointer<UInt64>) -> Bool {
         let head = op[1]
         let set = op[3]
         var metadata = FlowKey()
@@ -87,7 +89,7 @@ public final class PacketInQueue: @unchecked Sendable {
         var offload = packet.offload
         if !offload.isNone { offload.checksumStart &-= UInt16(truncatingIfNeeded: packet.data - packet.bufferStart) }
         let item = PacketIn(
-            frame: Array(UnsafeRawBufferPointer(start: packet.data, count: min(packet.length, maxLength))), totalLength: packet.length,
+            frame: Array(UnsafeRawBufferPointer(start: packet.data, count: packet.length)), totalLength: packet.length,
             inPort: packet.inPort, reason: PacketIn.Reason(rawValue: UInt8(truncatingIfNeeded: head)) ?? .action,
             table: UInt8(truncatingIfNeeded: head >> 8), cookie: op[2], controllerID: UInt16(truncatingIfNeeded: head >> 16), metadata: metadata,
             userdata: userdata, offload: offload)

@@ -158,7 +158,7 @@ final class ProgramExecutor {
         case .tunnel: stage?.setTunnel(c, at + 1)
         case .controller:
             let isNotice = header & 0x100 != 0
-            let isTaken = packetIns?.append(packet, at, maxLength: Int(c)) ?? true
+            let isTaken = packetIns?.append(packet, at) ?? true
             if isNotice { break }
             guard isTaken else {
                 drop(&packet, DropReason.controllerQueueFull.rawValue)

@@ -99,6 +99,8 @@ struct ActionCompiler {
         case .setECN(let ecn): set(.ipECN, FieldValue(low: UInt64(ecn & 3)), mask: .ones(2), to: &out)
         case .setTTL(let ttl): set(.ipTTL, FieldValue(low: UInt64(ttl)), mask: .ones(8), to: &out)
         case .decTTL(let controllers):
+            // Without ids the controllers that took none are told (ovs-actions(7)).
+            let controllers = controllers.isEmpty ? [0] : controllers
             emit(.decTTL, c: UInt32(controllers.count))
             out.append(contentsOf: controllers.map { UInt64($0) })
         case .setTransportSrc(let port): emit(.setTransportPort, b: 0, c: UInt32(port))

@@ -55,7 +55,7 @@ enum ActionType {
 extension WireReader {
     /// Reads the actions of the next `size` bytes.
     mutating func actions(_ size: Int, _ scope: inout ActionScope) throws(OpenFlowError) -> [Action] {
-        if size > remaining { throw OpenFlowError(.badActionLength, "The actions are longer than the message.") }
+        if size > remaining { throw OpenFlowError(.badRequestLength, "The actions are longer than the message.") }
         if size == 0 { return [] }
         let outer = enter(size)
         var list: [Action] = []
@@ -66,7 +66,11 @@ extension WireReader {
                 throw OpenFlowError(.badActionLength, "An action of \(length) bytes is too short, no multiple of 8, or too long for its list.")
             }
             let list_ = enter(length - 4)
-            list.append(try action(type, length, &scope))
+            let a = try action(type, length, &scope)
+            if scope.place == .actionSet, !a.isForActionSets {
+                throw OpenFlowError(.badActionType, "An action set takes no such action of type \(type).")
+            }
+            list.append(a)
             if isShort { throw OpenFlowError(.badActionLength, "Action \(type) is cut short.") }
             leave(list_)
         }
@@ -212,6 +216,8 @@ extension WireReader {
         case .vlanTCI: scope.context.hasTag = value.low & 0x1000 != 0
         case .arpOp: if value.low > 0xff { throw OpenFlowError(.badActionSetArgument, "An ARP operation is at most 255.") }
         case .inPort:
+            // OpenFlow 1.3.5 §A.2.5: set_field does not take OXM_OF_IN_PORT.
+            if mayHaveMask == nil, c.special == .none { throw OpenFlowError(.badActionSetArgument, "in_port cannot be written by set_field.") }
             // Written through its 16 bits the port is one of OpenFlow 1.0.
             if c.special == .port16 { return .load(value, Subfield(.inPort, offset: 0, count: 16)) }
         case .ipTOS: if value.low & 3 != 0 { throw OpenFlowError(.badActionSetArgument, "nw_tos has the upper six bits only.") }
@@ -245,4 +251,22 @@ extension WireReader {
             from: try subfield(source, offset: from, count: count, scope),
             to: try subfield(destination, offset: to, count: count, scope, isWritten: true))
     }
+}
+
+extension Action {
+    /// Whether the action set of a packet may hold it (OpenFlow 1.3.5 §5.10, and what Open vSwitch adds: `resubmit`, `reg_move`, writes of any field).
+    var isForActionSets: Bool {
+        switch self {
+        case .outputSubfield, .output(_, maxLength: _?), .controller, .clearActions, .clone, .enqueue, .exit, .finTimeout, .gotoTable, .learn,
+            .conjunction, .meter, .multipath, .bundle, .note, .popQueue, .push, .pop, .writeActions, .writeMetadata, .checkPacketLarger:
+            // To the controller by OpenFlow's own output.
+            if case .controller(let c) = self { c.isPlain } else { false }
+        default: true
+        }
+    }
+}
+
+extension Action.Controller {
+    /// Whether it says no more than OpenFlow's `output` to the controller does.
+    var isPlain: Bool { reason == "action" && controllerID == 0 && userdata.isEmpty && !pause }
 }

@@ -229,7 +229,8 @@ extension WireWriter {
         guard let c = FieldDirectory.code(f, version) ?? FieldDirectory.code(Self.spelling(Subfield(f))) else {
             return fail("\(f.info.name) has no number in OpenFlow.")
         }
-        if mask == .ones(f.info.bits) || version >= .v15 {
+        // set_field does not take OXM_OF_IN_PORT.
+        if mask == .ones(f.info.bits) || version >= .v15, f != .inPort {
             action(ActionType.setField) { $0.field(c, value, mask) }
         } else {
             nicira(NiciraAction.regLoad2) {

@@ -66,7 +66,8 @@ extension WireReader {
             if c.special == .variable
                 ? (size < 1 || size > 124 || h.hasMask && h.size & 1 != 0) : h.size != (h.hasMask ? 2 * Int(c.size) : Int(c.size))
             {
-                throw OpenFlowError(.badMatchLength, "A value of \(h.size) bytes is not the size of \(c.field.info.name).")
+                // The size is part of what names a field, as in Open vSwitch.
+                throw OpenFlowError(.badMatchField, "A value of \(h.size) bytes is not the size of \(c.field.info.name).")
             }
             if h.size > remaining { throw OpenFlowError(.badMatchLength, "The value of \(c.field.info.name) is cut short.") }
             try matchField(c, size, hasMask: h.hasMask, &draft)

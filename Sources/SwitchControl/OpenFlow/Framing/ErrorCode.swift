@@ -231,6 +231,7 @@ extension ErrorCode {
     public static let portModConfig = ErrorCode(7, 2)
     public static let tableModTable = ErrorCode(8, 0)
     public static let tableModConfig = ErrorCode(8, 1)
+    public static let tableModPermission = ErrorCode(8, 2)
     public static let queuePort = ErrorCode(9, 0)
     public static let queueUnknown = ErrorCode(9, 1)
     public static let switchConfigFlags = ErrorCode(10, 0)
@@ -274,6 +275,8 @@ extension ErrorCode {
     public static let bundleType = ErrorCode(17, 6)
     public static let bundleFlags = ErrorCode(17, 7)
     public static let bundleMessageLength = ErrorCode(17, 8)
+    /// OFPBFC_BAD_VERSION of Nicira.
+    public static let bundleMessageVersion = ErrorCode.nicira(22)
     public static let bundleMessageXID = ErrorCode(17, 9)
     public static let bundleMessageUnsupported = ErrorCode(17, 10)
     public static let bundleMessageFailed = ErrorCode(17, 13)

@@ -38,6 +38,7 @@ struct WireReader: ~Escapable {
     @inline(__always) mutating func skip(_ count: Int) { _ = take(count) }
 
     /// The 16-bit value `ahead` bytes on, without reading it; 0 beyond the end.
+    @inline(__always) func peek8() -> UInt8 { at < end ? span.u8(at: at) : 0 }
     @inline(__always) func peek16(_ ahead: Int = 0) -> UInt16 { at &+ ahead &+ 2 <= end ? span.u16(at: at &+ ahead) : 0 }
     @inline(__always) func peek32(_ ahead: Int = 0) -> UInt32 { at &+ ahead &+ 4 <= end ? span.u32(at: at &+ ahead) : 0 }
 

@@ -77,9 +77,11 @@ public struct BundleAdd: Hashable, Sendable {
         if r.remaining < 8 || length < 8 || length > r.remaining {
             throw OpenFlowError(.bundleMessageLength, "The message inside a bundle message has the length \(length), which does not fit.")
         }
+        if r.peek8() != version.rawValue {
+            throw OpenFlowError(.bundleMessageVersion, "The message inside a bundle message has another version.")
+        }
         if r.peek32(4) != xid { throw OpenFlowError(.bundleMessageXID, "The message inside a bundle message has another xid.") }
         message = r.bytes(length)
-        if message[0] != version.rawValue { throw OpenFlowError(.badRequestVersion, "The message inside a bundle message has another version.") }
     }
 
     func write(_ w: inout WireWriter) {

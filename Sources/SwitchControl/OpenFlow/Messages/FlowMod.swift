@@ -43,6 +43,9 @@ public struct FlowMod: Hashable, Sendable {
 
     init(_ r: inout WireReader, _ s: inout DecodingState) throws(OpenFlowError) {
         try r.atLeast(48, "A flow-mod")
+        if r.remaining & 7 != 0 {
+            throw OpenFlowError(.badRequestLength, "The parts of a flow-mod are multiples of 8 bytes, \(r.remaining) is none.")
+        }
         let cookie = r.u64()
         cookieMask = r.u64()
         let table = r.u8()

@@ -109,14 +109,19 @@ public struct FlowCounters: Hashable, Sendable {
     /// Time in the table: seconds, and nanoseconds beyond them.
     public var seconds: UInt32
     public var nanoseconds: UInt32
+    /// Seconds since a packet matched, where it is told: in OXS elements only.
+    public var idleSeconds: UInt32?
     /// Entries, in the reply to `aggregate` only.
     public var flows: UInt32?
 
-    public init(packets: UInt64 = 0, bytes: UInt64 = 0, seconds: UInt32 = 0, nanoseconds: UInt32 = 0, flows: UInt32? = nil) {
+    public init(
+        packets: UInt64 = 0, bytes: UInt64 = 0, seconds: UInt32 = 0, nanoseconds: UInt32 = 0, idleSeconds: UInt32? = nil, flows: UInt32? = nil
+    ) {
         self.packets = packets
         self.bytes = bytes
         self.seconds = seconds
         self.nanoseconds = nanoseconds
+        self.idleSeconds = idleSeconds
         self.flows = flows
     }
 
@@ -142,6 +147,9 @@ public struct FlowCounters: Hashable, Sendable {
             case (Self.oxsClass, 0):
                 seconds = r.u32()
                 nanoseconds = r.u32()
+            case (Self.oxsClass, 1):
+                idleSeconds = r.u32()
+                r.skip(4)
             case (Self.oxsClass, 3): flows = r.u32()
             case (Self.oxsClass, 4): packets = r.u64()
             case (Self.oxsClass, 5): bytes = r.u64()
@@ -170,6 +178,11 @@ public struct FlowCounters: Hashable, Sendable {
             header(&w, 0, 8)
             w.u32(seconds)
             w.u32(nanoseconds)
+        }
+        if let idleSeconds {
+            header(&w, 1, 8)
+            w.u32(idleSeconds)
+            w.u32(0)
         }
         header(&w, 4, 8)
         w.u64(packets)

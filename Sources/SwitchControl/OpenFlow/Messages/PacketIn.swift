@@ -7,6 +7,8 @@ public struct PacketIn: Hashable, Sendable {
         case tableMiss, action, invalidTTL, actionSet, group, packetOut
         /// As `ovs-ofctl` writes it.
         public var text: String { NiciraAction.reasons[Int(rawValue)] }
+        /// Before 1.4 action sets, groups and packet-outs are actions.
+        func number(in version: OpenFlowVersion) -> UInt8 { version < .v14 && rawValue > 2 ? Reason.action.rawValue : rawValue }
     }
 
     public var bufferID: UInt32
@@ -58,8 +60,7 @@ public struct PacketIn: Hashable, Sendable {
     func write(_ w: inout WireWriter) {
         w.u32(bufferID)
         w.u16(UInt16(clamping: totalLength))
-        // Before 1.4 action sets, groups and packet-outs are actions.
-        w.u8(w.version < .v14 && reason.rawValue > 2 ? Reason.action.rawValue : reason.rawValue)
+        w.u8(reason.number(in: w.version))
         w.u8(table)
         w.u64(cookie)
         w.match(metadata)
@@ -112,7 +113,7 @@ public struct PacketIn: Hashable, Sendable {
             }
         }
         w.property(5) {
-            $0.u8(reason.rawValue)
+            $0.u8(reason.number(in: $0.version))
             $0.zeros(3)
         }
         w.property(6) { $0.matchFields(metadata) }

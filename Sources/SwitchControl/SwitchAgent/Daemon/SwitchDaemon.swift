@@ -60,6 +60,7 @@ public final class SwitchDaemon: @unchecked Sendable {
     /// The OpenFlow side, when controllers are configured.
     public private(set) var agent: OpenFlowAgent?
     private var connections: OpenFlowConnections?
+    private var connectionsTLS: OpenFlowConnections.TLS?
     /// Further methods of the control socket.
     var handlers: [String: (ControlCall) throws(ControlError) -> Data] = [:]
 
@@ -119,7 +120,7 @@ public final class SwitchDaemon: @unchecked Sendable {
         factory.number = { [unowned self] in numbers[$0] }
         virtualSwitch.start()
         openAll(Self.wanted(configuration))
-        startControllers()
+        applyControllers()
         server.handler = { [unowned self] (call: ControlCall) throws(ControlError) -> Data in try handle(call) }
         server.watched = { [factory] in factory.descriptors }
         server.onWatched = { [unowned self] in followDevices() }
@@ -138,21 +139,39 @@ public final class SwitchDaemon: @unchecked Sendable {
         ServiceNotification.send("READY=1\nSTATUS=forwarding between \(virtualSwitch.portCount) ports\n")
     }
 
-    /// Connects to controllers and listens for others.
-    private func startControllers() {
-        guard !configuration.controllers.isEmpty else { return }
+    /// Connects to the configured controllers and listens for others; what was configured before and is no more ends.
+    ///
+    /// - Returns: what was done, a line each.
+    @discardableResult private func applyControllers() -> [String] {
         var options = OpenFlowAgent.Options()
         options.datapathID = configuration.datapathID ?? Self.datapathID(of: server.path)
         options.versions = configuration.protocols ?? options.versions
         options.isStandalone = configuration.failMode == .standalone && configuration.controllers.contains(where: \.isActive)
-        let agent = OpenFlowAgent(virtualSwitch, options: options)
+        if let agent {
+            agent.change(options)
+        } else if configuration.controllers.isEmpty {
+            return []
+        }
+        let agent = agent ?? OpenFlowAgent(virtualSwitch, options: options)
         self.agent = agent
+        if connections != nil, connectionsTLS != configuration.tls {
+            connections?.stop()
+            connections = nil
+        }
+        var done: [String] = []
         do throws(PortError) {
-            let connections = try OpenFlowConnections(agent: agent, tls: configuration.tls, log: log)
-            self.connections = connections
-            for target in configuration.controllers {
+            if self.connections == nil { self.connections = try OpenFlowConnections(agent: agent, tls: configuration.tls, log: log) }
+            connectionsTLS = configuration.tls
+            let connections = self.connections!
+            let (old, new) = (connections.targets, Set(configuration.controllers))
+            for target in old.subtracting(new) {
+                connections.remove(target)
+                done.append("controller \(target) removed")
+            }
+            for target in configuration.controllers where !old.contains(target) {
                 do throws(PortError) {
                     try connections.add(target)
+                    done.append("controller \(target) added")
                 } catch {
                     log.error("controller refused", metadata: ["target": "\(target)", "reason": "\(error)"])
                 }
@@ -160,6 +179,7 @@ public final class SwitchDaemon: @unchecked Sendable {
         } catch {
             log.error("no controllers", metadata: ["reason": "\(error)"])
         }
+        return done
     }
 
     /// A datapath id that stays the same from start to start: of the host and the control socket.
@@ -353,9 +373,6 @@ public final class SwitchDaemon: @unchecked Sendable {
         for (key, isSame) in [
             ("workers", new.workers == configuration.workers), ("spin", new.spin == configuration.spin),
             ("pin-workers", new.pinsWorkers == configuration.pinsWorkers), ("socket", new.socket == configuration.socket),
-            ("controllers", new.controllers == configuration.controllers), ("datapath-id", new.datapathID == configuration.datapathID),
-            ("protocols", new.protocols == configuration.protocols), ("fail-mode", new.failMode == configuration.failMode),
-            ("tls", new.tls == configuration.tls),
         ] where !isSame { done.append("\(key) takes effect at the next start") }
         if new.logLevel != configuration.logLevel {
             DaemonLog.setLevel(new.logLevel)
@@ -363,6 +380,7 @@ public final class SwitchDaemon: @unchecked Sendable {
         }
         configuration = new
         program = newProgram
+        done += applyControllers()
         log.notice("configuration read anew", metadata: ["changes": "\(done.isEmpty ? "none" : done.joined(separator: "; "))"])
         return done
     }

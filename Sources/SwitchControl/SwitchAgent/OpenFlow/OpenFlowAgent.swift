@@ -12,7 +12,9 @@ import Ports
 ///
 /// **Concurrency.** Everything here runs on the switch's control queue, so that a barrier is answered when all before it is done and published.
 ///
-/// **Limits.** A session whose transport holds more than `backlogLimit` bytes gets no more packets, which are counted (`packetInsDropped`).
+/// **Limits.** A session whose transport holds more than `backlogLimit` bytes gets no more packets, which are counted (`packetInsDropped`), and its
+/// requests wait until it has read its answers; above `eventLimit` it gets no other events either (`eventsDropped`). All open bundles together hold at
+/// most `bundleLimit` bytes of messages.
 public final class OpenFlowAgent: @unchecked Sendable {
     public struct Options: Sendable {
         public var datapathID: UInt64 = 0
@@ -25,9 +27,11 @@ public final class OpenFlowAgent: @unchecked Sendable {
     /// Tables that controllers see; the last number means "all", the one before is not offered, as in Open vSwitch.
     static let tableCount: UInt8 = 254
     static let backlogLimit = 4 << 20
+    static let eventLimit = 64 << 20
+    static let bundleLimit = 128 << 20
 
     let vswitch: VirtualSwitch
-    public let options: Options
+    public private(set) var options: Options
     private(set) var sessions: [OpenFlowSession] = []
     /// The newest generation that a master or slave request named (OpenFlow 1.3.5 §6.3.5).
     var generation: UInt64?
@@ -38,6 +42,9 @@ public final class OpenFlowAgent: @unchecked Sendable {
     var groupsCreated: [UInt32: UInt64] = [:]
     var metersCreated: [UInt32: UInt64] = [:]
     public private(set) var packetInsDropped: UInt64 = 0
+    public private(set) var eventsDropped: UInt64 = 0
+    /// Bytes of messages in open bundles.
+    var bundled = 0
     private var nextXID: UInt32 = 0x8000_0000
     private var packetIns: PacketInQueue?
     /// The session whose message is being handled, for flow monitors.
@@ -52,7 +59,8 @@ public final class OpenFlowAgent: @unchecked Sendable {
             let queue = PacketInQueue { [weak self] in control.async { [weak self] in self?.deliverPacketIns() } }
             packetIns = queue
             for thread in vswitch.threads { vswitch.reach(thread) { thread.worker.packetIns = queue } }
-            vswitch.tables.onRemoval = { [weak self] in self?.entryRemoved($0) }
+            // Workers, too, end entries, and learn them.
+            vswitch.tables.onRemoval = { [weak self, unowned vswitch] r in vswitch.passToControl { [weak self] in self?.entryRemoved(r) } }
             updateStandalone()
         }
     }
@@ -62,12 +70,24 @@ public final class OpenFlowAgent: @unchecked Sendable {
         vswitch.onControl { for s in sessions { s.transport.close(reason: reason) } }
     }
 
+    /// Takes other options; sessions end when they agreed on what is no longer so, and their controllers connect anew.
+    public func change(_ new: Options) {
+        vswitch.onControl {
+            let isSame = new.datapathID == options.datapathID && new.versions == options.versions
+            options = new
+            if !isSame { for s in sessions { s.close("the switch was configured anew") } }
+            updateStandalone()
+        }
+    }
+
     // MARK: - Sessions
 
     /// Begins a session; its `hello` is sent at once. Give what the transport receives to `receive`, and tell its end by `ended`.
-    public func begin(_ transport: any OpenFlowTransport, name: String) -> OpenFlowSession {
+    ///
+    /// - Parameter isService: whether the peer connected to the switch, not the switch to it.
+    public func begin(_ transport: any OpenFlowTransport, name: String, isService: Bool = false) -> OpenFlowSession {
         vswitch.onControl {
-            let s = OpenFlowSession(agent: self, transport: transport, name: name)
+            let s = OpenFlowSession(agent: self, transport: transport, name: name, isService: isService)
             sessions.append(s)
             s.start()
             return s
@@ -76,8 +96,12 @@ public final class OpenFlowAgent: @unchecked Sendable {
 
     public func receive(_ bytes: [UInt8], for session: OpenFlowSession) { vswitch.onControl { session.receive(bytes) } }
 
+    /// Goes on with what a session received when its peer did not read.
+    public func resume(_ session: OpenFlowSession) { vswitch.onControl { session.resume() } }
+
     public func ended(_ session: OpenFlowSession) {
         vswitch.onControl {
+            session.forgetBundles()
             sessions.removeAll { $0 === session }
             updateMonitoring()
             updateStandalone()
@@ -130,7 +154,7 @@ public final class OpenFlowAgent: @unchecked Sendable {
             let message = FlowRemoved(
                 reason: reason, table: s.entry.table, priority: s.entry.priority, cookie: s.entry.cookie, idleTimeout: s.entry.idleTimeout,
                 hardTimeout: s.entry.hardTimeout, match: s.entry.match, counters: Self.counters(s, now: weft_monotonic_ns()))
-            for session in sessions where session.isReady && session.wants(.flowRemoved, reason: UInt32(reason.rawValue)) {
+            for session in sessions where session.isReady && session.wants(.flowRemoved, reason: UInt32(reason.rawValue)) && hasRoom(session) {
                 // Versions before 1.4 know the first four reasons.
                 if session.version < .v14, reason.rawValue > 3 {
                     var m = message
@@ -157,12 +181,21 @@ public final class OpenFlowAgent: @unchecked Sendable {
 
     func tellPort(_ reason: OpenFlow.PortStatus.Reason, _ report: PortReport) {
         let status = OpenFlow.PortStatus(reason, port(report))
-        for s in sessions where s.isReady && s.wants(.portStatus, reason: UInt32(reason.rawValue)) { s.send(.portStatus(status), xid: 0) }
+        for s in sessions where s.isReady && s.wants(.portStatus, reason: UInt32(reason.rawValue)) && hasRoom(s) {
+            s.send(.portStatus(status), xid: 0)
+        }
+    }
+
+    /// Whether a session may get an event; counts those that it does not get.
+    private func hasRoom(_ s: OpenFlowSession) -> Bool {
+        if s.transport.backlog <= Self.eventLimit { return true }
+        eventsDropped += 1
+        return false
     }
 
     /// Passes a change of groups or meters on to the other controllers that asked for it (OpenFlow 1.4.0 §7.4.6).
     func forward(_ message: [UInt8], kind: UInt32, from session: OpenFlowSession) {
-        for s in sessions where s !== session && s.isReady && s.version >= .v14 && s.wants(.requestForward, reason: kind) {
+        for s in sessions where s !== session && s.isReady && s.version >= .v14 && s.wants(.requestForward, reason: kind) && hasRoom(s) {
             s.send(.requestForward(message), xid: 0)
         }
     }
@@ -172,7 +205,9 @@ public final class OpenFlowAgent: @unchecked Sendable {
     func updateMonitoring() {
         let isNeeded = sessions.contains { !$0.monitors.isEmpty }
         if isNeeded, vswitch.tables.onAddition == nil {
-            vswitch.tables.onAddition = { [weak self] entry, isNew in self?.tellMonitors(isNew ? .added : .modified, entry, reason: 0) }
+            vswitch.tables.onAddition = { [weak self, unowned vswitch] entry, isNew in
+                vswitch.passToControl { [weak self] in self?.tellMonitors(isNew ? .added : .modified, entry, reason: 0) }
+            }
         } else if !isNeeded {
             vswitch.tables.onAddition = nil
         }
@@ -187,7 +222,8 @@ public final class OpenFlowAgent: @unchecked Sendable {
     static func counters(_ s: Datapath.FlowStatistics, now: UInt64) -> FlowCounters {
         let age = now > s.created ? now - s.created : 0
         return FlowCounters(
-            packets: s.packets, bytes: s.bytes, seconds: UInt32(clamping: age / 1_000_000_000), nanoseconds: UInt32(age % 1_000_000_000))
+            packets: s.packets, bytes: s.bytes, seconds: UInt32(clamping: age / 1_000_000_000), nanoseconds: UInt32(age % 1_000_000_000),
+            idleSeconds: UInt32(clamping: (now > s.lastUsed ? now - s.lastUsed : 0) / 1_000_000_000))
     }
 
     /// A port as OpenFlow describes it.
@@ -196,11 +232,15 @@ public final class OpenFlowAgent: @unchecked Sendable {
         var p = SwitchPort(number: report.number, address: bytes.reduce(0) { $0 << 8 | $1 }, name: String(report.name.prefix(15)))
         p.config = portConfigs[report.number] ?? 0
         if !report.status.isUp { p.config |= SwitchPort.Config.portDown }
-        if !report.status.isForwarding { p.state |= SwitchPort.State.linkDown } else { p.state |= SwitchPort.State.live }
+        if !report.status.isForwarding || p.config & SwitchPort.Config.portDown != 0 {
+            p.state |= SwitchPort.State.linkDown
+        } else {
+            p.state |= SwitchPort.State.live
+        }
         // 10 Gbit/s, full duplex, copper: what virtual devices call themselves.
         if report.kind != .patch {
             p.current = 1 << 6 | 1 << 11
-            (p.currentSpeed, p.maximumSpeed) = (10_000_000, 10_000_000)
+            p.currentSpeed = 10_000_000
         }
         return p
     }

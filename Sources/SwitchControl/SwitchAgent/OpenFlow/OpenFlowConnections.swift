@@ -11,7 +11,7 @@ import Synchronization
 /// The sockets of a switch's OpenFlow sessions: connects to controllers, again and again, and listens for others.
 ///
 /// A lost or refused connection is tried again after 1, 2, 4, then every 8 seconds. A silent peer is asked for an echo after `idleSeconds`, and given up after
-/// as many more. At most `connectionLimit` connections are accepted at a time.
+/// twice as many more, as is one that does not finish the TLS handshake in that time. At most `connectionLimit` connections are held at a time.
 public final class OpenFlowConnections: @unchecked Sendable {
     /// Files in PEM: the switch's own key and certificate, and those whose signature makes a peer's certificate good.
     public struct TLS: Sendable, Equatable {
@@ -35,8 +35,11 @@ public final class OpenFlowConnections: @unchecked Sendable {
     private let serverContext: NIOSSLContext?
     private let state = Mutex(State())
     private struct State {
-        var listeners: [any Channel] = []
-        var channels: [ObjectIdentifier: any Channel] = [:]
+        /// What is asked for, each with a number of its own, so that attempts for a target that went and came again do not go on beside the new ones.
+        var targets: [OpenFlowTarget: Int] = [:]
+        var nextNumber = 0
+        var listeners: [OpenFlowTarget: any Channel] = [:]
+        var channels: [ObjectIdentifier: (channel: any Channel, target: OpenFlowTarget)] = [:]
         var isStopping = false
     }
 
@@ -67,33 +70,59 @@ public final class OpenFlowConnections: @unchecked Sendable {
         }
     }
 
-    /// Begins with a target: connects, or listens.
+    /// Begins with a target: connects, or listens. One that is there already stays.
     ///
     /// - Throws: when the address cannot be listened at.
     public func add(_ target: OpenFlowTarget) throws(PortError) {
         if target.isSecure, clientContext == nil { throw PortError("\(target) needs the 'tls' files in the configuration") }
-        if target.isActive { connect(target, delay: 0) } else { try listen(target) }
+        let number: Int? = state.withLock { s in
+            if s.targets[target] != nil { return nil }
+            s.nextNumber += 1
+            s.targets[target] = s.nextNumber
+            return s.nextNumber
+        }
+        guard let number else { return }
+        if target.isActive {
+            connect(target, number, delay: 0)
+        } else {
+            do throws(PortError) {
+                try listen(target)
+            } catch {
+                state.withLock { s in s.targets[target] = nil }
+                throw error
+            }
+        }
     }
+
+    /// Ends with a target: closes its connections, and listens or connects no more.
+    public func remove(_ target: OpenFlowTarget) {
+        let (listener, channels) = state.withLock { s in
+            s.targets[target] = nil
+            return (s.listeners.removeValue(forKey: target), s.channels.values.filter { $0.target == target }.map(\.channel))
+        }
+        try? listener?.close().wait()
+        if listener != nil, case .listenUnix(let path) = target { unlink(path) }
+        for c in channels { try? c.close().wait() }
+    }
+
+    /// Targets that were added and not removed.
+    public var targets: Set<OpenFlowTarget> { state.withLock { Set($0.targets.keys) } }
 
     /// Closes everything.
     public func stop() {
-        let (listeners, channels) = state.withLock {
-            $0.isStopping = true
-            return ($0.listeners, Array($0.channels.values))
-        }
-        for c in listeners { try? c.close().wait() }
-        for c in channels { try? c.close().wait() }
+        state.withLock { $0.isStopping = true }
+        for target in targets { remove(target) }
         try? group.syncShutdownGracefully()
     }
 
     /// Addresses listened at, for those that asked for port 0.
-    public var listeningAddresses: [String] { state.withLock { $0.listeners.compactMap { $0.localAddress.map { "\($0)" } } } }
+    public var listeningAddresses: [String] { state.withLock { $0.listeners.values.compactMap { $0.localAddress.map { "\($0)" } } } }
 
     private func listen(_ target: OpenFlowTarget) throws(PortError) {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.autoRead, value: false)
-            .childChannelInitializer { [self] channel in prepare(channel, name: "\(target)", isServer: true, isSecure: target.isSecure) }
+            .childChannelInitializer { [self] channel in prepare(channel, target, isServer: true) }
         do {
             let channel: any Channel
             switch target {
@@ -104,22 +133,23 @@ public final class OpenFlowConnections: @unchecked Sendable {
                 chmod(path, 0o600)
             default: return
             }
-            state.withLock { $0.listeners.append(channel) }
+            state.withLock { $0.listeners[target] = channel }
             log.info("listening for controllers", metadata: ["target": "\(target)"])
         } catch {
             throw PortError("cannot listen at \(target): \(error)")
         }
     }
 
-    private func connect(_ target: OpenFlowTarget, delay: Int64) {
-        if state.withLock({ $0.isStopping }) { return }
+    private func connect(_ target: OpenFlowTarget, _ number: Int, delay: Int64) {
+        guard isWanted(target, number) else { return }
         let next = delay == 0 ? 1 : min(delay * 2, 8)
         group.next().scheduleTask(in: .seconds(delay)) { [self] in
+            guard isWanted(target, number) else { return }
             let bootstrap = ClientBootstrap(group: group)
                 .connectTimeout(.seconds(5))
                 .channelOption(.autoRead, value: false)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .channelInitializer { [self] channel in prepare(channel, name: "\(target)", isServer: false, isSecure: target.isSecure) }
+                .channelInitializer { [self] channel in prepare(channel, target, isServer: false) }
             let attempt: EventLoopFuture<any Channel>
             switch target {
             case .connect(let host, let port, _): attempt = bootstrap.connect(host: host, port: port)
@@ -128,21 +158,25 @@ public final class OpenFlowConnections: @unchecked Sendable {
             }
             attempt.whenComplete { [self] result in
                 switch result {
-                case .success(let channel): channel.closeFuture.whenComplete { [self] _ in connect(target, delay: 1) }
+                case .success(let channel):
+                    if !isWanted(target, number) { channel.close(promise: nil) }
+                    channel.closeFuture.whenComplete { [self] _ in connect(target, number, delay: 1) }
                 case .failure(let error):
                     log.log(
                         level: delay == 0 ? .notice : .debug, "controller cannot be reached",
                         metadata: ["target": "\(target)", "reason": "\(error)", "again": "\(next) s"])
-                    connect(target, delay: next)
+                    connect(target, number, delay: next)
                 }
             }
         }
     }
 
-    private func prepare(_ channel: any Channel, name: String, isServer: Bool, isSecure: Bool) -> EventLoopFuture<Void> {
+    private func isWanted(_ target: OpenFlowTarget, _ number: Int) -> Bool { state.withLock { !$0.isStopping && $0.targets[target] == number } }
+
+    private func prepare(_ channel: any Channel, _ target: OpenFlowTarget, isServer: Bool) -> EventLoopFuture<Void> {
         let isFull = state.withLock { s in
             if s.isStopping || s.channels.count >= Self.connectionLimit { return true }
-            s.channels[ObjectIdentifier(channel)] = channel
+            s.channels[ObjectIdentifier(channel)] = (channel, target)
             return false
         }
         if isFull {
@@ -151,7 +185,7 @@ public final class OpenFlowConnections: @unchecked Sendable {
         }
         channel.closeFuture.whenComplete { [self] _ in state.withLock { _ = $0.channels.removeValue(forKey: ObjectIdentifier(channel)) } }
         return channel.eventLoop.makeCompletedFuture {
-            if isSecure {
+            if target.isSecure {
                 if isServer {
                     try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: serverContext!))
                 } else {
@@ -159,7 +193,8 @@ public final class OpenFlowConnections: @unchecked Sendable {
                 }
             }
             try channel.pipeline.syncOperations.addHandler(
-                OpenFlowChannelHandler(connections: self, channel: channel, name: name, waitsForTLS: isSecure))
+                OpenFlowChannelHandler(
+                    connections: self, channel: channel, name: "\(target)", isServer: isServer, waitsForTLS: target.isSecure))
         }
     }
 }
@@ -174,6 +209,7 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
     private let connections: OpenFlowConnections
     private let channel: any Channel
     private let name: String
+    private let isServer: Bool
     private let waitsForTLS: Bool
     private var session: OpenFlowSession?
     private var closingReason: String?
@@ -191,7 +227,8 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
     /// Above this the peer is not read from.
     private static let readLimit = 8 << 20
 
-    init(connections: OpenFlowConnections, channel: any Channel, name: String, waitsForTLS: Bool) {
+    init(connections: OpenFlowConnections, channel: any Channel, name: String, isServer: Bool, waitsForTLS: Bool) {
+        self.isServer = isServer
         self.connections = connections
         self.channel = channel
         self.name = name
@@ -236,12 +273,13 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
         channel.writeAndFlush(ByteBuffer(bytes: bytes)).whenComplete { [self] _ in
             outgoing.withLock { $0.inFlight -= count }
             if reason != nil { channel.close(promise: nil) }
+            if let session, session.isStalled, backlog <= OpenFlowAgent.backlogLimit { connections.agent.resume(session) }
             readOn()
         }
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        if !waitsForTLS { begin() }
+        if waitsForTLS { awaitHandshake() } else { begin() }
         context.fireChannelActive()
         context.read()
     }
@@ -251,11 +289,19 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
         context.fireUserInboundEventTriggered(event)
     }
 
+    private func awaitHandshake() {
+        channel.eventLoop.scheduleTask(in: .seconds(3 * OpenFlowConnections.idleSeconds)) { [weak self] in
+            guard let self, session == nil, channel.isActive else { return }
+            connections.log.warning("controller refused", metadata: ["target": "\(name)", "reason": "no TLS handshake"])
+            channel.close(promise: nil)
+        }
+    }
+
     private func begin() {
         guard session == nil else { return }
         let peer = channel.remoteAddress.map { "\($0)" } ?? name
         connections.log.info("controller connected", metadata: ["target": "\(name)", "peer": "\(peer)"])
-        let session = connections.agent.begin(self, name: name)
+        let session = connections.agent.begin(self, name: name, isService: isServer)
         session.onRefusal = { [log = connections.log, name] e in
             log.debug("message refused", metadata: ["controller": "\(name)", "error": "\(e)"])
         }
@@ -293,7 +339,7 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
     }
 
     private func readOn() {
-        guard wantsRead, channel.isActive, backlog <= Self.readLimit else { return }
+        guard wantsRead, channel.isActive, session?.isStalled != true, backlog <= Self.readLimit else { return }
         wantsRead = false
         channel.read()
     }

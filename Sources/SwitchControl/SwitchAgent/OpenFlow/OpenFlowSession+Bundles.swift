@@ -3,7 +3,7 @@ import OpenFlow
 
 /// Bundles: messages that are applied all or none (OpenFlow 1.5.1 §6.9), also as the ONF's extension of 1.3.
 ///
-/// Limits: `bundleLimit` bundles in a session, `sizeLimit` bytes in a bundle.
+/// Limits: `bundleLimit` bundles in a session; `OpenFlowAgent.bundleLimit` bytes in the bundles of all sessions.
 extension OpenFlowSession {
     struct Bundle {
         var flags: BundleControl.Flags
@@ -12,13 +12,12 @@ extension OpenFlowSession {
         var size = 0
     }
     private static let bundleLimit = 64
-    private static let sizeLimit = 256 << 20
 
     func handle(_ b: BundleControl, xid: UInt32) throws(OpenFlowError) {
         switch b.kind {
         case .openRequest:
             if bundles[b.bundle] != nil {
-                bundles[b.bundle] = nil
+                forget(b.bundle)
                 throw OpenFlowError(.bundleID, "There is a bundle \(b.bundle) already.")
             }
             if bundles.count >= Self.bundleLimit { throw OpenFlowError(.outOfBundles, "There are \(Self.bundleLimit) bundles already.") }
@@ -26,7 +25,7 @@ extension OpenFlowSession {
         case .closeRequest:
             guard var bundle = bundles[b.bundle] else { throw Self.unknownBundle(b.bundle) }
             if bundle.isClosed {
-                bundles[b.bundle] = nil
+                forget(b.bundle)
                 throw OpenFlowError(.bundleClosed, "The bundle \(b.bundle) is closed already.")
             }
             try sameFlags(b, bundle)
@@ -35,21 +34,27 @@ extension OpenFlowSession {
         case .commitRequest:
             guard let bundle = bundles[b.bundle] else { throw Self.unknownBundle(b.bundle) }
             try sameFlags(b, bundle)
-            bundles[b.bundle] = nil
+            forget(b.bundle)
             try commit(bundle)
         case .discardRequest:
-            guard bundles.removeValue(forKey: b.bundle) != nil else { throw Self.unknownBundle(b.bundle) }
+            if bundles[b.bundle] == nil { throw Self.unknownBundle(b.bundle) }
+            forget(b.bundle)
         case .openReply, .closeReply, .commitReply, .discardReply:
             throw OpenFlowError(.bundleType, "A controller does not send the bundle message \(b.kind.text).")
         }
         send(.bundleControl(BundleControl(bundle: b.bundle, b.kind.reply, flags: b.flags)), xid: xid)
     }
 
+    private func forget(_ id: UInt32) { if let bundle = bundles.removeValue(forKey: id) { agent.bundled -= bundle.size } }
+
+    /// At a session's end: what was not committed never was.
+    func forgetBundles() { for id in bundles.keys { forget(id) } }
+
     private static func unknownBundle(_ id: UInt32) -> OpenFlowError { OpenFlowError(.bundleID, "There is no bundle \(id).") }
 
     private func sameFlags(_ b: BundleControl, _ bundle: Bundle) throws(OpenFlowError) {
         if b.flags != bundle.flags {
-            bundles[b.bundle] = nil
+            forget(b.bundle)
             throw OpenFlowError(.bundleFlags, "The flags of bundle \(b.bundle) are not those that it was opened with.")
         }
     }
@@ -61,11 +66,11 @@ extension OpenFlowSession {
             bundles[b.bundle] = Bundle(flags: b.flags)
         }
         if bundles[b.bundle]!.isClosed {
-            bundles[b.bundle] = nil
+            forget(b.bundle)
             throw OpenFlowError(.bundleClosed, "The bundle \(b.bundle) is closed.")
         }
         if b.flags != bundles[b.bundle]!.flags {
-            bundles[b.bundle] = nil
+            forget(b.bundle)
             throw OpenFlowError(.bundleFlags, "The flags of bundle \(b.bundle) are not those that it was opened with.")
         }
         let message = try decodeInBundle(b.message)
@@ -74,9 +79,10 @@ extension OpenFlowSession {
         default: throw OpenFlowError(.bundleMessageUnsupported, "Messages of this type cannot be in a bundle.")
         }
         bundles[b.bundle]!.size += b.message.count
-        if bundles[b.bundle]!.size > Self.sizeLimit {
-            bundles[b.bundle] = nil
-            throw OpenFlowError(.outOfBundles, "A bundle has at most \(Self.sizeLimit >> 20) MiB.")
+        agent.bundled += b.message.count
+        if agent.bundled > OpenFlowAgent.bundleLimit {
+            forget(b.bundle)
+            throw OpenFlowError(.outOfBundles, "Open bundles have at most \(OpenFlowAgent.bundleLimit >> 20) MiB together.")
         }
         bundles[b.bundle]!.messages.append((message, b.message))
     }

@@ -11,17 +11,19 @@ extension OpenFlowSession {
     // MARK: - Flows
 
     func handle(_ f: FlowMod) throws(OpenFlowError) {
-        let m = try modifications(f, groups: GroupView(tables))
-        if let error = change(m) { throw Self.refusal(error) }
         if f.bufferID != OpenFlowNumber.noBuffer, f.command == .add || f.command == .modify || f.command == .modifyStrict {
             throw OpenFlowError(.badRequestBufferUnknown, "There is no buffer \(f.bufferID): packets are not buffered.")
         }
+        let m = try modifications(f, groups: GroupView(tables))
+        if let error = change(m) { throw Self.refusal(error) }
     }
 
     /// What a flow-mod means for the tables; refuses what refers to things that do not exist.
     func modifications(_ f: FlowMod, groups: GroupView) throws(OpenFlowError) -> [FlowModification] {
         if f.entry.table != OpenFlowNumber.allTables, f.entry.table >= OpenFlowAgent.tableCount {
-            throw OpenFlowError(.flowModTable, "There is no table \(f.entry.table); tables are 0 to \(OpenFlowAgent.tableCount - 1).")
+            // Nothing is in it that a delete could find (as in Open vSwitch, which keeps it for itself).
+            if f.command == .delete || f.command == .deleteStrict { return [] }
+            throw OpenFlowError(.badRequestPermission, "Tables are 0 to \(OpenFlowAgent.tableCount - 1); \(f.entry.table) is not for controllers.")
         }
         switch f.command {
         case .add, .modify, .modifyStrict:
@@ -54,7 +56,7 @@ extension OpenFlowSession {
             case .group(let id):
                 if !groups.contains(id) { throw OpenFlowError(.badActionOutGroup, "There is no group \(id).") }
             case .meter(let id):
-                if !groups.containsMeter(id) { throw OpenFlowError(.unknownMeter, "There is no meter \(id).") }
+                if !groups.containsMeter(id) { throw OpenFlowError(.invalidMeter, "There is no meter \(id).") }
             case .writeActions(let list), .clone(let list): try check(list, groups)
             default: break
             }
@@ -194,10 +196,11 @@ extension OpenFlowSession {
     func handle(_ t: TableMod) throws(OpenFlowError) {
         let id = t.config.table
         if id != OpenFlowNumber.allTables, id >= OpenFlowAgent.tableCount {
-            throw OpenFlowError(.tableModTable, "There is no table \(id).")
+            throw OpenFlowError(.tableModPermission, "Tables are 0 to \(OpenFlowAgent.tableCount - 1); \(id) is not for controllers.")
         }
-        if t.config.config & ~TableConfig.Flag.eviction & ~TableConfig.Flag.vacancyEvents & ~3 != 0 {
-            throw OpenFlowError(.tableModConfig, "The table configuration 0x\(String(t.config.config, radix: 16)) is not known.")
+        // Tables grow; what would say that one is full, or make room in it, is not offered.
+        if t.config.config & ~3 != 0 {
+            throw OpenFlowError(.tableModConfig, "The table configuration 0x\(String(t.config.config, radix: 16)) is not supported.")
         }
         for n in id == OpenFlowNumber.allTables ? 0..<OpenFlowAgent.tableCount : id..<(id + 1) {
             var c = t.config

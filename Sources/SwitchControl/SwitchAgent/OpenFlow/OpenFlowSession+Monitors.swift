@@ -49,7 +49,7 @@ extension OpenFlowSession {
             }
         let isOwn = agent.acting?.session === self
         var asked: FlowMonitorRequest?
-        for m in monitors.values where m.flags.contains(flag) && m.selects(entry) && (isOwn || !m.flags.contains(.onlyOwn)) {
+        for m in monitors.values where m.flags.contains(flag) && m.selects(entry) {
             if asked == nil || m.flags.contains(.instructions) { asked = m }
         }
         guard let asked else { return }

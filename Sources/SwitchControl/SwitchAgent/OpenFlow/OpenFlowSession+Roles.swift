@@ -5,11 +5,17 @@ import OpenFlow
 /// Roles and filters of asynchronous messages, and Nicira's messages.
 extension OpenFlowSession {
     /// OpenFlow 1.3.5 §6.3.5, §A.3.10: what a controller gets before it asks for something else.
-    static let defaultAsync: AsyncConfig = AsyncConfig(
-        slave: [.packetIn: 0, .portStatus: 7, .flowRemoved: 0, .roleStatus: 0, .tableStatus: 0, .requestForward: 0],
-        master: [.packetIn: 0b111011, .portStatus: 7, .flowRemoved: 0x3f, .roleStatus: 0, .tableStatus: 0, .requestForward: 0])
+    static func defaultAsync(_ version: OpenFlowVersion) -> AsyncConfig {
+        AsyncConfig(
+            slave: [.packetIn: 0, .portStatus: 7, .flowRemoved: 0, .roleStatus: 0, .tableStatus: 0, .requestForward: 0],
+            // 1.3 knows four reasons for the end of an entry.
+            master: [
+                .packetIn: 0b111011, .portStatus: 7, .flowRemoved: version >= .v14 ? 0x3f : 0xf, .roleStatus: 0, .tableStatus: 0, .requestForward: 0,
+            ])
+    }
 
     func wants(_ kind: AsyncConfig.Kind, reason: UInt32) -> Bool {
+        if isService, config.missSendLength == 0 { return false }
         let masks = role == .slave ? async.slave : async.master
         return (masks[kind] ?? 0) >> reason & 1 != 0
     }
@@ -57,7 +63,9 @@ extension OpenFlowSession {
         case .setAsync(let a), .setAsync2(let a): merge(a)
         case .tunnelOptionMod(let m): try handle(m)
         case .tunnelOptionRequest:
-            send(.nicira(.tunnelOptionReply(TunnelOptionReply(maximumSpace: 128, maximumFields: 16, options: agent.tunnelOptions))), xid: xid)
+            let reply = TunnelOptionReply(
+                maximumSpace: Self.tunnelOptionSpace, maximumFields: Self.tunnelOptionCount, options: agent.tunnelOptions)
+            send(.nicira(.tunnelOptionReply(reply)), xid: xid)
         case .flowMonitorCancel(let id):
             guard monitors.removeValue(forKey: id) != nil else {
                 throw OpenFlowError(.unknownMonitor, "There is no flow monitor \(id).")
@@ -67,25 +75,5 @@ extension OpenFlowSession {
         case .packetIn2, .tunnelOptionReply, .flowMonitorPaused, .flowMonitorResumed:
             throw OpenFlowError(.badRequestExperimenterType, "This message goes from switches to controllers only.")
         }
-    }
-
-    private func handle(_ m: TunnelOptionMod) throws(OpenFlowError) {
-        var options = agent.tunnelOptions
-        switch m.command {
-        case .clear: options = []
-        case .delete:
-            for o in m.options { options.removeAll { $0.optionClass == o.optionClass && $0.type == o.type } }
-        case .add:
-            for o in m.options {
-                if options.contains(where: { $0.index == o.index }) {
-                    throw OpenFlowError(.nicira(19), "tun_metadata\(o.index) is mapped already.")
-                }
-                if options.contains(where: { $0.optionClass == o.optionClass && $0.type == o.type }) {
-                    throw OpenFlowError(.nicira(20), "The option of class \(o.optionClass), type \(o.type) is mapped already.")
-                }
-                options.append(o)
-            }
-        }
-        agent.tunnelOptions = options
     }
 }

@@ -17,7 +17,7 @@ extension OpenFlowSession {
         case .flowStats(let s): try flows(s, xid: xid, isStatsOnly: true)
         case .aggregate(let s): reply(.aggregate(try aggregate(s)))
         case .table: reply(.table(tableStatistics()))
-        case .port(let port): reply(.port(try portStatistics(port)))
+        case .port(let port): reply(.port(portStatistics(port)))
         case .queue(let port, let queue): reply(.queue(try queues(port, queue)))
         case .queueDesc(let port, let queue):
             _ = try queues(port, queue)
@@ -30,7 +30,9 @@ extension OpenFlowSession {
         case .meter(let id): reply(.meter(try meterStatistics(id)))
         case .meterConfig(let id):
             let all = tables.meterStatistics.map(\.meter)
-            reply(.meterConfig(id == OpenFlowNumber.allMeters ? all : all.filter { $0.id == id }))
+            let found = id == OpenFlowNumber.allMeters ? all : all.filter { $0.id == id }
+            if found.isEmpty, id != OpenFlowNumber.allMeters { throw OpenFlowError(.unknownMeter, "There is no meter \(id).") }
+            reply(.meterConfig(found))
         case .meterFeatures:
             // Drop and DSCP remark; kb/s, packets/s, burst, statistics.
             reply(
@@ -39,14 +41,12 @@ extension OpenFlowSession {
         case .tableFeatures(let wanted): try tableFeatures(wanted, more: r.more, xid: xid)
         case .portDesc(let port):
             let all = vswitch.ports().map(agent.port)
-            if port != ReservedPort.any, !all.contains(where: { $0.number == port }) {
-                throw OpenFlowError(.badRequestPort, "There is no port \(port).")
-            }
             reply(.portDesc(port == ReservedPort.any ? all : all.filter { $0.number == port }))
         case .tableDesc:
             reply(.tableDesc((0..<OpenFlowAgent.tableCount).map { agent.tableConfigs[$0] ?? TableConfig(table: $0) }))
         case .flowMonitor(let list):
             partialMonitors += list
+            try limit(partialMonitors.count, Self.partLimit) { partialMonitors = [] }
             if r.more { return }
             let all = partialMonitors
             partialMonitors = []
@@ -56,6 +56,15 @@ extension OpenFlowSession {
                 e.experimenter == Experimenter.nicira || e.experimenter == Experimenter.onf ? .badRequestExperimenterType : .badRequestExperimenter,
                 "Multipart requests of type \(e.type) of the experimenter 0x\(String(e.experimenter, radix: 16)) are not known.")
         }
+    }
+
+    /// Elements of a request in parts.
+    private static let partLimit = 4096
+
+    private func limit(_ count: Int, _ most: Int, _ forget: () -> Void) throws(OpenFlowError) {
+        if count <= most { return }
+        forget()
+        throw OpenFlowError(.multipartOverflow, "A request has at most \(most) elements in all its parts.")
     }
 
     // MARK: - Flows
@@ -127,6 +136,7 @@ extension OpenFlowSession {
     /// All tables are alike, and stay as they are: a request that sets features is answered with what they are (OpenFlow 1.3.5 §A.3.5.5).
     private func tableFeatures(_ wanted: [TableFeatures], more: Bool, xid: UInt32) throws(OpenFlowError) {
         partialTableFeatures += wanted
+        try limit(partialTableFeatures.count, Self.partLimit) { partialTableFeatures = [] }
         if more { return }
         let all = partialTableFeatures
         partialTableFeatures = []
@@ -136,9 +146,10 @@ extension OpenFlowSession {
         typealias Kind = TableFeatures.PropertyKind
         for n in 0..<OpenFlowAgent.tableCount {
             let next = (n + 1..<max(OpenFlowAgent.tableCount, n + 1)).map { UInt32($0) }
-            let instructions: [UInt32] = next.isEmpty ? [2, 3, 4, 5, 6] : [1, 2, 3, 4, 5, 6]
+            // goto_table; write_metadata, write_, apply_ and clear_actions; meter, which is an action from 1.5 on.
+            let instructions: [UInt32] = (next.isEmpty ? [] : [1]) + [2, 3, 4, 5] + (version < .v15 ? [6] : [])
             let features = TableFeatures(
-                table: n, name: n == 0 ? "classifier" : "table\(n)", metadataMatch: .max, metadataWrite: .max, capabilities: 0,
+                table: n, name: "", metadataMatch: .max, metadataWrite: .max, capabilities: 0,
                 maximumEntries: 1_000_000,
                 properties: [.init(Kind.instructions, instructions), .init(Kind.nextTables, next)] + Self.commonProperties)
             send(.multipartReply(MultipartReply(.tableFeatures([features]), more: n + 1 < OpenFlowAgent.tableCount)), xid: xid)
@@ -160,12 +171,9 @@ extension OpenFlowSession {
 
     // MARK: - Ports and queues
 
-    private func portStatistics(_ port: UInt32) throws(OpenFlowError) -> [PortStatistics] {
-        let reports = vswitch.ports()
-        if port != ReservedPort.any, !reports.contains(where: { $0.number == port }) {
-            throw OpenFlowError(.badRequestPort, "There is no port \(port).")
-        }
-        return reports.filter { port == ReservedPort.any || $0.number == port }.map { r in
+    /// Of a port that is not there, nothing: a controller may ask while a port goes (as in Open vSwitch).
+    private func portStatistics(_ port: UInt32) -> [PortStatistics] {
+        vswitch.ports().filter { port == ReservedPort.any || $0.number == port }.map { r in
             var s = PortStatistics(port: r.number)
             (s.receivedPackets, s.receivedBytes, s.sentPackets, s.sentBytes) = (r.rxPackets, r.rxBytes, r.txPackets, r.txBytes)
             return s

@@ -1,6 +1,7 @@
 import Datapath
 import Flow
 import OpenFlow
+import Synchronization
 
 /// One controller's conversation: version, role, filters, bundles, and the handling of each message.
 ///
@@ -17,8 +18,11 @@ public final class OpenFlowSession: @unchecked Sendable {
     private var isClosed = false
 
     var role = ControllerRole.equal
-    var config = SwitchConfig()
-    var async = OpenFlowSession.defaultAsync
+    var config = SwitchConfig(missSendLength: 128)
+    /// Whether the peer came by itself to where the switch listens, as `ovs-ofctl` does: it gets asynchronous messages only after it has asked for some
+    /// bytes of missed packets (`miss_send_len`), as in Open vSwitch.
+    let isService: Bool
+    var async = OpenFlowSession.defaultAsync(.v13)
     var controllerID: UInt16 = 0
     /// `NXT_PACKET_IN2` instead of the standard message.
     var usesPacketIn2 = false
@@ -35,7 +39,9 @@ public final class OpenFlowSession: @unchecked Sendable {
     /// Told of what is refused, for the log.
     public var onRefusal: ((OpenFlowError) -> Void)?
 
-    init(agent: OpenFlowAgent, transport: any OpenFlowTransport, name: String) {
+    init(agent: OpenFlowAgent, transport: any OpenFlowTransport, name: String, isService: Bool) {
+        self.isService = isService
+        if isService { config.missSendLength = 0 }
         self.agent = agent
         self.transport = transport
         self.name = name
@@ -55,9 +61,31 @@ public final class OpenFlowSession: @unchecked Sendable {
 
     // MARK: - Receiving
 
+    /// Whether requests wait because the peer has not read the answers to earlier ones. From any thread.
+    var isStalled: Bool { stalled.load(ordering: .acquiring) }
+    private let stalled = Atomic(false)
+
     func receive(_ bytes: [UInt8]) {
         framer.append(bytes)
+        process()
+    }
+
+    func resume() {
+        stalled.store(false, ordering: .releasing)
+        process()
+    }
+
+    private func process() {
         while !isClosed {
+            if transport.backlog > OpenFlowAgent.backlogLimit {
+                stalled.store(true, ordering: .sequentiallyConsistent)
+                // Looked at again: what was in the way may have gone before anybody could know that we wait.
+                if transport.backlog > OpenFlowAgent.backlogLimit {
+                    flush()
+                    return
+                }
+                stalled.store(false, ordering: .releasing)
+            }
             switch framer.next() {
             case .incomplete:
                 flush()
@@ -77,6 +105,7 @@ public final class OpenFlowSession: @unchecked Sendable {
         }
         received += 1
         do throws(OpenFlowError) {
+            if Self.isFromSwitches(bytes[1]) { throw OpenFlowError(.badRequestType, "This message goes from switches to controllers only.") }
             let message = try decoder!.decode(bytes)
             agent.acting = (self, message.xid)
             defer { agent.acting = nil }
@@ -121,6 +150,7 @@ public final class OpenFlowSession: @unchecked Sendable {
         }
         decoder = MessageDecoder(version)
         encoder = MessageEncoder(version)
+        async = Self.defaultAsync(version)
         agent.sessionIsReady()
     }
 
@@ -198,7 +228,8 @@ public final class OpenFlowSession: @unchecked Sendable {
         case .featuresRequest: send(.featuresReply(features), xid: m.xid)
         case .getConfigRequest: send(.getConfigReply(config), xid: m.xid)
         case .setConfig(let c):
-            if c.fragments == .reassemble { throw OpenFlowError(.switchConfigFlags, "Fragments are not reassembled.") }
+            // Entries may match fragments by nw_frag; the switch itself does nothing to them.
+            if c.fragments != .normal { throw OpenFlowError(.switchConfigFlags, "Fragments are forwarded as other packets are; match nw_frag.") }
             config = c
         case .packetOut(let p):
             try requireWriter()
@@ -235,9 +266,21 @@ public final class OpenFlowSession: @unchecked Sendable {
             try requireWriter()
             try handle(b)
         case .nicira(let n): try handle(n, xid: m.xid)
+        // Refused by their number before.
         case .featuresReply, .getConfigReply, .packetIn, .flowRemoved, .portStatus, .multipartReply, .queueConfigReply, .roleReply,
             .getAsyncReply, .roleStatus, .tableStatus, .requestForward:
             throw OpenFlowError(.badRequestType, "This message goes from switches to controllers only.")
+        }
+    }
+
+    /// Whether only a switch sends messages of this type; what is in them does not matter then.
+    private static func isFromSwitches(_ type: UInt8) -> Bool {
+        switch type {
+        // Replies to features, configuration, multipart, barrier, queues, role and asynchronous configuration.
+        case 6, 8, 19, 21, 23, 25, 27: true
+        // Packet-in, flow-removed, port-status; role-status, table-status, request-forward.
+        case 10, 11, 12, 30, 31, 32: true
+        default: false
         }
     }
 
@@ -256,8 +299,8 @@ public final class OpenFlowSession: @unchecked Sendable {
     private var features: SwitchFeatures {
         SwitchFeatures(
             datapathID: agent.options.datapathID, tableCount: OpenFlowAgent.tableCount,
-            capabilities: version >= .v15
-                ? [.flowStats, .tableStats, .portStats, .groupStats, .queueStats, .bundles, .flowMonitoring]
-                : [.flowStats, .tableStats, .portStats, .groupStats, .queueStats])
+            capabilities: ([.flowStats, .tableStats, .portStats, .groupStats, .queueStats] as SwitchFeatures.Capabilities)
+                // 1.4 has bundles, but no bit of its own for them; Open vSwitch sets that of 1.5.
+                .union(version >= .v14 ? .bundles : []).union(version >= .v15 ? .flowMonitoring : []))
     }
 }
