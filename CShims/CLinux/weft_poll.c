@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "weft_poll.h"
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -30,6 +31,11 @@ int weft_poll_wait(int poll, uint64_t *tokens, int limit, int64_t timeout_us) {
     for (int i = 0; i < n; i++)
         tokens[i] = events[i].data.u64 | (events[i].events & (EPOLLERR | EPOLLHUP) ? 1ull << 63 : 0);
     return n;
+}
+
+int weft_is_readable(int descriptor) {
+    struct pollfd p = {.fd = descriptor, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
 }
 
 int weft_event_create(void) {

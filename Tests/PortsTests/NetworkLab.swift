@@ -1,3 +1,4 @@
+import Flow
 import Foundation
 import Glibc
 
@@ -176,13 +177,18 @@ final class TwoPortBridge: @unchecked Sendable {
 final class FrameBuffers {
     let slots: UnsafeMutablePointer<ReceiveSlot>
     private let memory: UnsafeMutableRawPointer
-    private let tunnel = UnsafeMutablePointer<UInt64>.allocate(capacity: 16)
+    private let tunnel: UnsafeMutablePointer<UInt64>
 
     init(count: Int, capacity: Int = 66_000) {
         let stride = (64 + capacity + 63) / 64 * 64
         memory = .allocate(byteCount: count * stride, alignment: 64)
         slots = .allocate(capacity: count)
-        for i in 0..<count { (slots + i).initialize(to: ReceiveSlot(data: memory + i * stride + 64, capacity: capacity, tunnel: tunnel)) }
+        let words = FlowKeyLayout.tunnelWords.count
+        tunnel = .allocate(capacity: count * words)
+        tunnel.initialize(repeating: 0, count: count * words)
+        for i in 0..<count {
+            (slots + i).initialize(to: ReceiveSlot(data: memory + i * stride + 64, capacity: capacity, tunnel: tunnel + i * words))
+        }
     }
 
     deinit {

@@ -52,6 +52,50 @@ final class DaemonBench {
         #expect(try bench.port("b").takeSent().map(\.bytes) == [DaemonBench.frame()])
     }
 
+    @Test func aServiceReceivesFramesWithTheirContextAndSendsThemBack() throws {
+        let bench = try DaemonBench(
+            Self.two + """
+                - {name: nat, number: 9, kind: service}
+                flows: |
+                  priority=9,in_port=1,actions=set_field:7->tun_id,output:9
+                  priority=9,in_port=9,tun_id=8,actions=output:2
+                """)
+        #expect(throws: PortError.self) { try ServiceLink(path: bench.folder + "/other.service") }
+        let link = try ServiceLink(path: bench.folder + "/nat.service")
+        let queue = link.queues[0]
+        for _ in 0..<2000 where bench.daemon.virtualSwitch.port(named: "nat")?.status.isForwarding != true { usleep(1000) }
+        try bench.send([DaemonBench.frame(5)], to: "a")
+        let room = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 64)
+        let words = UnsafeMutablePointer<UInt64>.allocate(capacity: FlowKeyLayout.tunnelWords.count)
+        defer {
+            room.deallocate()
+            words.deallocate()
+        }
+        var slot = ReceiveSlot(data: room + 64, capacity: 4000, tunnel: words)
+        var n = 0
+        for _ in 0..<2000 where n == 0 {
+            n = queue.receive(&slot, count: 1)
+            usleep(1000)
+        }
+        let id = FlowKeyLayout.tunnelID - FlowKeyLayout.tunnelWords.lowerBound
+        try #require(n == 1 && slot.isTunneled && slot.length == 60)
+        #expect(words[id] == 7)
+        // With another context it finds another entry.
+        words[id] = 8
+        var frame = TransmitFrame(data: slot.data, length: slot.length, tunnel: UnsafePointer(words))
+        queue.transmit(&frame, count: 1)
+        var sent: [MemoryPort.Frame] = []
+        for _ in 0..<2000 where sent.isEmpty {
+            sent = try bench.port("b").takeSent()
+            usleep(1000)
+        }
+        #expect(sent.map(\.bytes) == [DaemonBench.frame(5)])
+        link.close()
+        for _ in 0..<2000 where bench.daemon.virtualSwitch.port(named: "nat")?.status.isForwarding != false { usleep(1000) }
+        try bench.send([DaemonBench.frame(6)], to: "a")
+        #expect(try bench.client().request("switch.stats", SwitchReport.self).drops["portDown"] == 1)
+    }
+
     @Test func aReloadKeepsEqualPortsAndEntriesWithTheirCounters() throws {
         let bench = try DaemonBench(Self.two + "flows: |\n  priority=1,actions=output:2\n  priority=9,udp,actions=drop\n")
         try bench.send([DaemonBench.frame(), DaemonBench.frame()], to: "a")

@@ -1,8 +1,12 @@
+import CLinux
 import Ports
 
 /// Makes ports of what a configuration says, and watches their devices. Used on one thread.
 final class PortFactory {
     private let workers: Int
+    /// Where services connect unless the port says otherwise.
+    private let folder: String
+    private var services: [UInt32: ServicePort] = [:]
     private let namespaces = DeviceNamespaces()
     private let tunnels: TunnelStack
     /// Ends of patches whose other end has been made, by name.
@@ -14,8 +18,10 @@ final class PortFactory {
     /// Told of what a port, by its name, became instead of what was asked for.
     var notice: (String, String) -> Void = { _, _ in }
 
-    init(workers: Int) {
+    /// - Parameter folder: where services connect, as `NAME.service`.
+    init(workers: Int, folder: String) {
         self.workers = workers
+        self.folder = folder
         tunnels = TunnelStack(workers: workers)
     }
 
@@ -46,6 +52,11 @@ final class PortFactory {
             return made
         case .patch: return try patch(port, number)
         case .memory: return MemoryPort(name: port.name, number: number)
+        case .service:
+            let made = try ServicePort(
+                name: port.name, number: number, path: port.path ?? "\(folder)/\(port.name).service", workers: workers)
+            services[number] = made
+            return made
         default: throw PortError("\(port.name): this version has no \(port.kind.rawValue) ports")
         }
     }
@@ -74,12 +85,15 @@ final class PortFactory {
     func forget(name: String, number: UInt32) {
         patchEnds[name] = nil
         devices[number] = nil
+        services[number] = nil
     }
 
-    /// The numbers of ports whose devices have changed since the last call, and of those whose TAP is gone: they make it anew once they can.
+    /// The numbers of ports whose devices or connections have changed since the last call, and of those whose TAP is gone: they make it anew once they
+    /// can.
     func changedPorts() -> [UInt32] {
         for monitor in namespaces.all { monitor.drain() }
-        var changed: [UInt32] = []
+        // Somebody connects or goes; or not, which refreshing finds out.
+        var changed = services.filter { $0.value.descriptors.contains { weft_is_readable($0) != 0 } }.map(\.key)
         for (number, d) in devices {
             let link = d.monitor.link(named: d.device)
             if link != d.link || (link == nil && d.isMadeByPort && d.monitor.descriptor >= 0) {
@@ -90,8 +104,8 @@ final class PortFactory {
         return changed
     }
 
-    /// Descriptors that are readable when a device has changed.
-    var descriptors: [Int32] { namespaces.all.map(\.descriptor).filter { $0 >= 0 } }
+    /// Descriptors that are readable when a device or a connection has changed.
+    var descriptors: [Int32] { (namespaces.all.map(\.descriptor) + services.values.flatMap(\.descriptors)).filter { $0 >= 0 } }
 
     func close() { for monitor in namespaces.all { monitor.close() } }
 }

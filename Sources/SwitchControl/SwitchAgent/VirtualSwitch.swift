@@ -104,7 +104,7 @@ public final class VirtualSwitch: @unchecked Sendable {
                 return .failure(PortError("port number \(port.number) is taken by \"\(other.name)\""))
             }
             if attached.values.contains(where: { $0.name == port.name }) { return .failure(PortError("there is a port \"\(port.name)\" already")) }
-            guard tables.ports.attach(port.number, isTunnel: port.kind.isTunnel) != nil else {
+            guard tables.ports.attach(port.number, isTunnel: port.kind.carriesContext) != nil else {
                 return .failure(PortError("there are \(PortRegistry.limit) ports already"))
             }
             attached[port.number] = port
@@ -148,7 +148,7 @@ public final class VirtualSwitch: @unchecked Sendable {
             let hasChanged = port.refresh()
             connect(port)
             guard hasChanged || before != port.status else { return }
-            if port.status.isForwarding { tables.ports.attach(number, isTunnel: port.kind.isTunnel) } else { tables.ports.detach(number) }
+            if port.status.isForwarding { tables.ports.attach(number, isTunnel: port.kind.carriesContext) } else { tables.ports.detach(number) }
             portsChanged()
             onEvent?(.portChanged(report(port)))
         }

@@ -31,6 +31,8 @@ struct PortCommand: ParsableCommand {
         @Option(help: ArgumentHelp("Ethernet address to give to a TAP.", valueName: "address")) var mac: String?
         @Flag(help: "A TAP that outlives the switch.") var persist = false
         @Option(help: ArgumentHelp("The other end of a patch port.", valueName: "port")) var peer: String?
+        @Option(help: ArgumentHelp("Where a service connects (default: beside the control socket, NAME.service).", valueName: "path"))
+        var path: String?
         @Option(help: ArgumentHelp("A tunnel's other end: an address, or flow.", valueName: "address")) var remote: String?
         @Option(help: ArgumentHelp("A tunnel's own address.", valueName: "address")) var local: String?
         @Option(help: ArgumentHelp("A tunnel's key (VNI): a number, or flow.", valueName: "key")) var key: String?
@@ -39,6 +41,7 @@ struct PortCommand: ParsableCommand {
         func run() throws {
             let pairs: [(String, String?)] = [
                 ("name", name), ("kind", kind), ("number", number), ("device", device), ("netns", netns), ("mtu", mtu), ("mac", mac), ("peer", peer),
+                ("path", path),
                 ("remote", remote), ("local", local), ("key", key), ("port", port),
             ]
             var parameters = Dictionary(uniqueKeysWithValues: pairs.compactMap { k, v in v.map { (k, $0) } })

@@ -26,6 +26,8 @@ public protocol LivePort: AnyObject, Sendable {
 
 public enum PortKind: String, CaseIterable, Sendable, Codable {
     case tap, packet, xdp, patch, service, vxlan, geneve, gre, memory
+    /// Whether frames come and go with tunnel words: context and marks.
+    public var carriesContext: Bool { isTunnel || self == .service }
     public var isTunnel: Bool { self == .vxlan || self == .geneve || self == .gre }
 }
 

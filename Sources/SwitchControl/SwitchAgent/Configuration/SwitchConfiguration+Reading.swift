@@ -143,6 +143,9 @@ extension SwitchConfiguration {
         let address = reader.value("mac", "an Ethernet address of one station like 02:00:00:00:00:01", stationAddress)
         let isPersistent = reader.bool("persist")
         let peer = reader.text("peer")
+        let path = reader.value("path", "an absolute path of up to 107 bytes") {
+            $0.hasPrefix("/") && $0.utf8.count <= ControlSocketPath.limit ? $0 : nil
+        }
         reader.finish()
         if name == nil, mapping["name"] == nil { faults.add(reader.mark, "\(what) has no name") }
         if kind == nil, mapping["kind"] == nil {
@@ -151,18 +154,21 @@ extension SwitchConfiguration {
         guard let name, let kind else { return nil }
         for (key, isFor) in [
             ("mtu", [PortKind.tap]), ("mac", [.tap]), ("persist", [.tap]), ("device", [.tap, .packet, .xdp]), ("netns", [.tap, .packet, .xdp]),
-            ("peer", [.patch]),
+            ("peer", [.patch]), ("path", [.service]),
         ] where mapping[key] != nil && !isFor.contains(kind) {
             faults.add(
                 mapping[key]?.mark, "\(key) is for \(isFor.map(\.rawValue).joined(separator: ", ")) ports, and \(name) is a \(kind.rawValue) port")
         }
         if kind == .patch, peer == nil { faults.add(reader.mark, "\(what) is a patch port and has no peer, the name of its other end") }
+        if kind == .service, path == nil, mapping["path"] == nil, name.contains("/") {
+            faults.add(mapping["name"]?.mark, "'\(name)' cannot be a file's name; say where the service connects with path:")
+        }
         if [.tap, .packet, .xdp].contains(kind), device == nil, mapping["device"] == nil, deviceName(name) == nil {
             faults.add(mapping["name"]?.mark, "'\(name)' cannot be a device's name (1 to 15 bytes without '/'); give the device with device:")
         }
         return Port(
             name: name, number: number, kind: kind, device: device, namespace: namespace, mtu: mtu, address: address,
-            isPersistent: isPersistent ?? false, peer: peer)
+            isPersistent: isPersistent ?? false, peer: peer, path: path)
     }
 
     private static func tunnel(_ node: Node, _ what: String, _ faults: FaultList) -> Tunnel? {

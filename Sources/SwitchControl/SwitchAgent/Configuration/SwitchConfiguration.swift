@@ -22,10 +22,12 @@ public struct SwitchConfiguration: Sendable, Equatable {
         public var isPersistent: Bool
         /// The other end of a patch port.
         public var peer: String?
+        /// Where a service connects; nil: beside the control socket, `NAME.service`.
+        public var path: String?
 
         public init(
             name: String, number: UInt32? = nil, kind: PortKind, device: String? = nil, namespace: String? = nil, mtu: Int? = nil,
-            address: [UInt8]? = nil, isPersistent: Bool = false, peer: String? = nil
+            address: [UInt8]? = nil, isPersistent: Bool = false, peer: String? = nil, path: String? = nil
         ) {
             self.name = name
             self.number = number
@@ -36,6 +38,7 @@ public struct SwitchConfiguration: Sendable, Equatable {
             self.address = address
             self.isPersistent = isPersistent
             self.peer = peer
+            self.path = path
         }
 
         /// The name of the network device.

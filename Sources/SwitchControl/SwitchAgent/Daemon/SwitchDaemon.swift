@@ -97,7 +97,7 @@ public final class SwitchDaemon: @unchecked Sendable {
         options.spin = configuration.spin
         options.pinsWorkers = configuration.pinsWorkers
         virtualSwitch = try VirtualSwitch(options: options)
-        factory = PortFactory(workers: configuration.workers)
+        factory = PortFactory(workers: configuration.workers, folder: (server.path as NSString).deletingLastPathComponent)
         factory.notice = { [log] in log.warning("port is not what was asked for", metadata: ["port": "\($0)", "reason": "\($1)"]) }
     }
 
