@@ -73,7 +73,7 @@ final class PortFactory {
 
     func make(_ tunnel: SwitchConfiguration.Tunnel, number: UInt32) throws(PortError) -> any LivePort {
         do {
-            return try tunnels.makePort(tunnel.portConfiguration(number: number))
+            return try tunnels.makePort(tunnel.portConfiguration(number: number), namespace: NetworkNamespace(tunnel.namespace).path)
         } catch let error as PortError {
             throw error
         } catch {

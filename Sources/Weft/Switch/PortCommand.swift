@@ -26,7 +26,7 @@ struct PortCommand: ParsableCommand {
         var kind: String
         @Option(help: ArgumentHelp("OpenFlow port number (default: the lowest that is free).", valueName: "n")) var number: String?
         @Option(help: ArgumentHelp("Network device (default: the port's name).", valueName: "name")) var device: String?
-        @Option(help: ArgumentHelp("Network namespace of the device.", valueName: "name")) var netns: String?
+        @Option(help: ArgumentHelp("Network namespace of the device, or of a tunnel's outer packets.", valueName: "name")) var netns: String?
         @Option(help: ArgumentHelp("MTU to give to a TAP, or of a tunnel's packets, in bytes.", valueName: "bytes")) var mtu: String?
         @Option(help: ArgumentHelp("Ethernet address to give to a TAP.", valueName: "address")) var mac: String?
         @Flag(help: "A TAP that outlives the switch.") var persist = false

@@ -3,9 +3,11 @@
 from live.case import Skip, case, expect
 from live.lab import until
 from live.openvswitch import TOOLS, OpenVSwitch
-from live.traffic import iperf, ping, reaches, tcp_both_ways
+from live.switch import Switch
+from live.traffic import iperf, ping, reaches, tcp_both_ways, transfer
 from live.underlay import TUNNEL_KEY, Hosts, outer
 from live.wire import Capture
+from live.workloads import Workload
 
 TRAFFIC = ["iperf3", "tcpdump", "tshark"]
 KINDS = ("geneve", "vxlan", "gre")
@@ -43,6 +45,20 @@ def two_switches(lab, kind, word):
     capture.stop().expect_clean(1500, at_least=100)
     expect_decoded(capture, kind)
     expect_decoded(capture, kind, "icmpv6.type == 128")
+
+
+@case()
+def outer_namespace(lab):
+    """A switch whose own namespace has no network at all: its tunnel's outer packets live in another one."""
+    hosts = Hosts(lab)
+    core = lab.space("core")
+    a, b = Workload(lab, core, 1, "tap", mtu=1400), hosts.workload(2, 2)
+    Switch(lab, core, {"ports": [a.port], "tunnels": [hosts.tunnel(1, "geneve", netns=hosts.one.name)]}, name="switch1")
+    a.address()
+    hosts.switch(2, [b], [hosts.tunnel(2, "geneve")])
+    reaches(a.space, b.v4)
+    ping(a.space, b.v6, size=1300)
+    transfer(a.space, b.space, b.v4)
 
 
 @case(("ipv4",), ("ipv6",), tools=["iperf3"], quick=[("ipv4",)])

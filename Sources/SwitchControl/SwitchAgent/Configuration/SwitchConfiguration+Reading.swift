@@ -136,9 +136,7 @@ extension SwitchConfiguration {
         let kinds = PortKind.allCases.filter { !$0.isTunnel }
         let kind = reader.choice("kind", kinds.map { ($0.rawValue, $0) })
         let device = reader.value("device", "a device name: 1 to 15 bytes without '/' and spaces", deviceName)
-        let namespace = reader.value("netns", "a namespace's name without '/', or an absolute path") {
-            !$0.isEmpty && (!$0.contains("/") || $0.hasPrefix("/")) ? $0 : nil
-        }
+        let namespace = namespace(&reader)
         let mtu: Int? = reader.integer("mtu", 68...65535)
         let address = reader.value("mac", "an Ethernet address of one station like 02:00:00:00:00:01", stationAddress)
         let isPersistent = reader.bool("persist")
@@ -171,6 +169,12 @@ extension SwitchConfiguration {
             isPersistent: isPersistent ?? false, peer: peer, path: path)
     }
 
+    private static func namespace(_ reader: inout MappingReader) -> String? {
+        reader.value("netns", "a namespace's name without '/', or an absolute path") {
+            !$0.isEmpty && (!$0.contains("/") || $0.hasPrefix("/")) ? $0 : nil
+        }
+    }
+
     private static func tunnel(_ node: Node, _ what: String, _ faults: FaultList) -> Tunnel? {
         guard let mapping = node.mapping else {
             faults.add(node.mark, "\(what) must be a mapping with name, kind and remote")
@@ -182,6 +186,7 @@ extension SwitchConfiguration {
         let kind = reader.choice("kind", PortKind.allCases.filter(\.isTunnel).map { ($0.rawValue, $0) })
         let remote = reader.value("remote", "an IPv4 or IPv6 address, or flow") { $0 == "flow" || isAddress($0) ? $0 : nil }
         let local = reader.value("local", "an IPv4 or IPv6 address") { isAddress($0) ? $0 : nil }
+        let namespace = namespace(&reader)
         let limit: UInt64 = kind == .gre ? 0xffff_ffff : 0xff_ffff
         let key = reader.value("key", "a number from 0 to \(limit), or flow") { text -> String? in
             if text == "flow" { return text }
@@ -210,6 +215,7 @@ extension SwitchConfiguration {
         var tunnel = Tunnel(name: name, kind: kind, remote: remote)
         tunnel.number = number
         tunnel.local = local
+        tunnel.namespace = namespace
         tunnel.key = key
         tunnel.destinationPort = destinationPort
         tunnel.checksum = checksum

@@ -53,6 +53,8 @@ public struct SwitchConfiguration: Sendable, Equatable {
         /// An address, or `flow`: entries say it.
         public var remote: String
         public var local: String?
+        /// The network namespace of the outer packets, as `ip netns` names it; nil: the switch's own.
+        public var namespace: String?
         /// A number, `flow`, or nil for none.
         public var key: String?
         public var destinationPort: UInt16?
@@ -112,5 +114,5 @@ public struct SwitchConfiguration: Sendable, Equatable {
     public init() {}
 
     /// Whether devices are in other namespaces, which takes CAP_SYS_ADMIN.
-    public var usesNamespaces: Bool { allowsNamespaces || ports.contains { $0.namespace != nil } }
+    public var usesNamespaces: Bool { allowsNamespaces || ports.contains { $0.namespace != nil } || tunnels.contains { $0.namespace != nil } }
 }

@@ -57,13 +57,12 @@ extension SwitchDaemon {
             throw ControlError(
                 .badParameters, error.faults.map { $0.message.replacingOccurrences(of: " 1 has", with: " has") }.joined(separator: "\n"))
         }
-        if let port = configuration.ports.first {
-            if port.namespace != nil, !Privileges.mayEnterNamespaces {
-                throw ControlError(
-                    .refused, "the switch has given up what it takes to enter namespaces (CAP_SYS_ADMIN); start it with 'namespaces: true'")
-            }
-            return .port(port)
+        let namespace = configuration.ports.first?.namespace ?? configuration.tunnels.first?.namespace
+        if namespace != nil, !Privileges.mayEnterNamespaces {
+            throw ControlError(
+                .refused, "the switch has given up what it takes to enter namespaces (CAP_SYS_ADMIN); start it with 'namespaces: true'")
         }
+        if let port = configuration.ports.first { return .port(port) }
         if let tunnel = configuration.tunnels.first { return .tunnel(tunnel) }
         throw ControlError(.badParameters, "no port was described")
     }
