@@ -29,14 +29,14 @@ import Testing
                 socket: /tmp/x.sock
                 log-level: debug
                 namespaces: true
-                state-dir: /var/lib/weft
                 ports:
                   - {name: vm1, number: 7, kind: tap, device: tap7, netns: blue, mtu: 9000, mac: "02:00:00:00:00:07", persist: true}
                   - {name: p1, kind: patch, peer: p2}
+                  - {name: nat, kind: service, path: /run/weft/nat.sock}
                 tunnels:
                   - {name: g0, number: 0x10, kind: geneve, remote: flow, local: 192.0.2.1, key: flow, port: 6082, checksum: false,
                      ttl: inherit, tos: 8, dont-fragment: false, mtu: 1400}
-                  - {name: x0, kind: vxlan, remote: "2001:db8::1", key: 0xffffff, group-policy: true}
+                  - {name: x0, kind: vxlan, remote: "2001:db8::1", key: 0xffffff, group-policy: true, netns: red}
                   - {name: r0, kind: gre, remote: 192.0.2.3, key: 0xffffffff, sequence: true}
                 flows: {file: a.flows}
                 groups: |
@@ -45,13 +45,13 @@ import Testing
                 controllers: ["tcp:127.0.0.1:6653"]
                 """, file: "s.yaml")
         #expect(c.workers == 3 && c.spin == 1_000_000 && c.pinsWorkers && c.socket == "/tmp/x.sock" && c.logLevel == .debug && c.allowsNamespaces)
-        #expect(c.stateFolder == "/var/lib/weft" && c.controllers == [.connect(host: "127.0.0.1", port: 6653, isSecure: false)])
+        #expect(c.controllers == [.connect(host: "127.0.0.1", port: 6653, isSecure: false)])
         #expect(
             c.ports[0]
                 == SwitchConfiguration.Port(
                     name: "vm1", number: 7, kind: .tap, device: "tap7", namespace: "blue", mtu: 9000, address: [2, 0, 0, 0, 0, 7], isPersistent: true)
         )
-        #expect(c.ports[1].peer == "p2" && c.usesNamespaces)
+        #expect(c.ports[1].peer == "p2" && c.ports[2].path == "/run/weft/nat.sock" && c.tunnels[1].namespace == "red" && c.usesNamespaces)
         let g = c.tunnels[0].portConfiguration(number: 16)
         #expect(c.tunnels[0].number == 16 && g.remote == .flow && g.key == .flow && g.destinationPort == 6082 && g.checksum == .off)
         #expect(g.ttl == .inherit && g.tos == .fixed(8) && !g.dontFragment && g.mtu == 1400)
@@ -72,6 +72,9 @@ import Testing
         ("ports: vm1", "s.yaml:1:8: ports must be a list: lines that begin with '- '"),
         ("ports: [{kind: tap}]", "s.yaml:1:9: port 1 has no name"),
         ("ports: [{name: a}]", "port 1 has no kind: one of tap, packet"),
+        ("ports: [{name: a, kind: service, path: x}]", "path must be an absolute path of up to 107 bytes, not 'x'"),
+        ("ports: [{name: a/b, kind: service}]", "'a/b' cannot be a file's name; say where the service connects with path:"),
+        ("ports: [{name: a, kind: memory, path: /x}]", "path is for service ports, and a is a memory port"),
         ("ports: [{name: a, kind: tpa}]", "kind must be one of tap, packet, xdp, patch, service, memory, not 'tpa' (did you mean tap?)"),
         ("ports:\n- {name: a, kind: tap}\n- {name: a, kind: tap}", "s.yaml:3:10: the name 'a' is taken by the port of line 2"),
         ("ports:\n- {name: a, kind: tap, number: 3}\n- {name: b, kind: tap, number: 3}", "number 3 is taken by the port 'a'"),

@@ -53,7 +53,6 @@ extension SwitchConfiguration {
         socket = reader.value("socket", "a path of at most \(ControlSocketPath.limit) bytes") { $0.utf8.count <= ControlSocketPath.limit ? $0 : nil }
         logLevel = reader.choice("log-level", Logger.Level.allCases.map { ($0.rawValue, $0) }) ?? .info
         allowsNamespaces = reader.bool("namespaces") ?? false
-        stateFolder = reader.text("state-dir")
         for (i, node) in reader.list("ports").enumerated() { if let port = Self.port(node, "port \(i + 1)", faults) { ports.append(port) } }
         for (i, node) in reader.list("tunnels").enumerated() {
             if let tunnel = Self.tunnel(node, "tunnel \(i + 1)", faults) { tunnels.append(tunnel) }

@@ -91,8 +91,6 @@ public struct SwitchConfiguration: Sendable, Equatable {
     public var logLevel = Logger.Level.info
     /// Whether devices in other namespaces may be added later; they may anyway when the configuration has one.
     public var allowsNamespaces = false
-    /// Folder for what survives a restart.
-    public var stateFolder: String?
     public var ports: [Port] = []
     public var tunnels: [Tunnel] = []
     /// nil: one entry, `priority=0,actions=normal`, unless controllers are connected to.
