@@ -121,7 +121,8 @@ public final class OpenFlowAgent: @unchecked Sendable {
 
     /// Adds or removes the learning switch that serves while no controller is connected.
     private func updateStandalone() {
-        let isAlone = options.isStandalone && !sessions.contains { $0.isReady }
+        // Who only looks in, as ovs-ofctl does, takes nothing over.
+        let isAlone = options.isStandalone && !sessions.contains { $0.isReady && !$0.isService }
         guard isAlone != hasStandaloneEntry else { return }
         hasStandaloneEntry = isAlone
         let entry = FlowEntry(priority: 0, actions: [.output(port: ReservedPort.normal)], cookie: Self.standaloneCookie)
