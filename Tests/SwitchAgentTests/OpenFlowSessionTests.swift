@@ -24,11 +24,11 @@ import Testing
         private var framer = MessageFramer()
         private var decoder: MessageDecoder
 
-        init(_ agent: OpenFlowAgent, _ version: OpenFlowVersion = .v13, isService: Bool = false) throws {
+        init(_ agent: OpenFlowAgent, _ version: OpenFlowVersion = .v13, peer: OpenFlowSession.Peer = .controller) throws {
             self.agent = agent
             self.version = version
             decoder = MessageDecoder(version)
-            session = agent.begin(wire, name: "test", isService: isService)
+            session = agent.begin(wire, name: "test", peer: peer)
             agent.receive(
                 try MessageEncoder(version).encode(
                     .hello(Hello(highest: version.rawValue, bitmap: OpenFlowVersion.bitmap([version]))), xid: 1), for: session)

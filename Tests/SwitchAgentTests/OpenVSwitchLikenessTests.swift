@@ -7,8 +7,8 @@ import Testing
 @Suite struct OpenVSwitchLikenessTests {
     typealias Controller = OpenFlowSessionTests.Controller
 
-    private func controller(_ version: OpenFlowVersion = .v13, isService: Bool = false) throws -> Controller {
-        try Controller(OpenFlowSessionTests.agent(), version, isService: isService)
+    private func controller(_ version: OpenFlowVersion = .v13) throws -> Controller {
+        try Controller(OpenFlowSessionTests.agent(), version)
     }
     private func add(_ text: String) throws -> Message { try OpenFlowSessionTests.add(text) }
 
@@ -58,7 +58,7 @@ import Testing
 
     @Test func aServiceControllerIsToldNothingBeforeItAsks() throws {
         let agent = try OpenFlowSessionTests.agent()
-        let (service, primary) = (try Controller(agent, isService: true), try Controller(agent))
+        let (service, primary) = (try Controller(agent, peer: .service), try Controller(agent))
         func isTold() throws -> [Bool] {
             _ = try primary.send(add("send_flow_rem,cookie=9,actions=drop"))
             let told = try primary.send(.flowMod(FlowMod(.delete, FlowEntry())))
@@ -69,6 +69,25 @@ import Testing
         #expect(try isTold() == [true, false])
         _ = try service.send(.setConfig(SwitchConfig(missSendLength: 64)))
         #expect(try isTold() == [true, true])
+    }
+
+    @Test func aSnooperSeesWhatIsSaidWithControllersAndSaysNothing() throws {
+        let agent = try OpenFlowSessionTests.agent()
+        let (snooper, primary, service) = (try Controller(agent, peer: .snooper), try Controller(agent), try Controller(agent, peer: .service))
+        _ = snooper.take()
+        _ = try service.send(.echoRequest([1]))
+        #expect(try snooper.send(.echoRequest([2])).isEmpty)
+        let seen: [Message] = [.echoRequest([3]), .echoReply([3])]
+        #expect(try primary.send(.echoRequest([3])) == [seen[1]])
+        #expect(snooper.take() == seen)
+        #expect(try snooper.send(add("actions=drop")).isEmpty && primary.flows().isEmpty)
+        // Who does not read misses something; the others do not.
+        snooper.wire.pretendedBacklog = 5 << 20
+        #expect(try primary.send(.echoRequest([4])) == [.echoReply([4])])
+        snooper.wire.pretendedBacklog = 0
+        _ = snooper.take()
+        _ = try primary.send(.echoRequest([5]))
+        #expect(snooper.take() == [.echoRequest([5]), .echoReply([5])])
     }
 
     @Test func theFiltersOfTheStartAreThoseOfTheVersion() throws {

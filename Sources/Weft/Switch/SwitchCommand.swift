@@ -36,7 +36,7 @@ struct SwitchCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The control socket, instead of the configured one.", valueName: "path")) var socket: String?
     @Option(
         help: ArgumentHelp(
-            "An OpenFlow controller besides the configured ones: tcp:HOST[:PORT], ssl:…, unix:PATH to connect to it; ptcp:[PORT][:ADDRESS], pssl:…, punix:PATH to listen for it. Can be given several times.",
+            "An OpenFlow controller besides the configured ones: tcp:HOST[:PORT], ssl:…, unix:PATH to connect to it; ptcp:[PORT][:ADDRESS], pssl:…, punix:PATH to listen for it; psnoop:PATH to be looked on at. Can be given several times.",
             valueName: "target")) var controller: [String] = []
     @Option(help: ArgumentHelp("What is logged: trace, debug, info, notice, warning, error or critical.", valueName: "level")) var logLevel: String?
     @Flag(help: "Read the configuration and the tables it names, tell what is wrong, and end.") var check = false

@@ -62,7 +62,8 @@ extension SwitchConfiguration {
         meters = Self.program(&reader, "meters")
         for node in reader.list("controllers") {
             guard let text = node.scalar?.string, let target = OpenFlowTarget(text) else {
-                faults.add(node.mark, "a controller is a target like tcp:127.0.0.1:6653, ssl:…, unix:PATH, ptcp:6653, pssl:6653 or punix:PATH")
+                faults.add(
+                    node.mark, "a controller is a target like tcp:127.0.0.1:6653, ssl:…, unix:PATH, ptcp:6653, pssl:6653, punix:PATH or psnoop:PATH")
                 continue
             }
             controllers.append(target)

@@ -84,10 +84,9 @@ public final class OpenFlowAgent: @unchecked Sendable {
 
     /// Begins a session; its `hello` is sent at once. Give what the transport receives to `receive`, and tell its end by `ended`.
     ///
-    /// - Parameter isService: whether the peer connected to the switch, not the switch to it.
-    public func begin(_ transport: any OpenFlowTransport, name: String, isService: Bool = false) -> OpenFlowSession {
+    public func begin(_ transport: any OpenFlowTransport, name: String, peer: OpenFlowSession.Peer = .controller) -> OpenFlowSession {
         vswitch.onControl {
-            let s = OpenFlowSession(agent: self, transport: transport, name: name, isService: isService)
+            let s = OpenFlowSession(agent: self, transport: transport, name: name, peer: peer)
             sessions.append(s)
             s.start()
             return s
@@ -103,6 +102,7 @@ public final class OpenFlowAgent: @unchecked Sendable {
         vswitch.onControl {
             session.forgetBundles()
             sessions.removeAll { $0 === session }
+            isShown = sessions.contains { $0.peer == .snooper && $0.isReady }
             updateMonitoring()
             updateStandalone()
         }
@@ -111,7 +111,17 @@ public final class OpenFlowAgent: @unchecked Sendable {
     /// Asks a silent peer for a sign of life.
     public func probe(_ session: OpenFlowSession) { vswitch.onControl { session.send(.echoRequest([]), xid: makeXID()) } }
 
-    func sessionIsReady() { updateStandalone() }
+    func sessionIsReady() {
+        isShown = sessions.contains { $0.peer == .snooper && $0.isReady }
+        updateStandalone()
+    }
+
+    /// Shows whole messages of a controller's session, either way, to those who look on; leaves out what they do not read.
+    func show(_ messages: [UInt8]) {
+        for s in sessions where s.peer == .snooper && s.isReady && s.transport.backlog <= Self.backlogLimit { s.sendBytes(messages) }
+    }
+    /// Whether anybody looks on.
+    private(set) var isShown = false
 
     /// A transaction id for a message of our own.
     func makeXID() -> UInt32 {
@@ -122,7 +132,7 @@ public final class OpenFlowAgent: @unchecked Sendable {
     /// Adds or removes the learning switch that serves while no controller is connected.
     private func updateStandalone() {
         // Who only looks in, as ovs-ofctl does, takes nothing over.
-        let isAlone = options.isStandalone && !sessions.contains { $0.isReady && !$0.isService }
+        let isAlone = options.isStandalone && !sessions.contains { $0.isReady && $0.peer == .controller }
         guard isAlone != hasStandaloneEntry else { return }
         hasStandaloneEntry = isAlone
         let entry = FlowEntry(priority: 0, actions: [.output(port: ReservedPort.normal)], cookie: Self.standaloneCookie)

@@ -101,7 +101,10 @@ public final class OpenFlowConnections: @unchecked Sendable {
             return (s.listeners.removeValue(forKey: target), s.channels.values.filter { $0.target == target }.map(\.channel))
         }
         try? listener?.close().wait()
-        if listener != nil, case .listenUnix(let path) = target { unlink(path) }
+        switch target {
+        case .listenUnix(let path) where listener != nil, .listenSnoop(let path) where listener != nil: unlink(path)
+        default: break
+        }
         for c in channels { try? c.close().wait() }
     }
 
@@ -122,12 +125,12 @@ public final class OpenFlowConnections: @unchecked Sendable {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.autoRead, value: false)
-            .childChannelInitializer { [self] channel in prepare(channel, target, isServer: true) }
+            .childChannelInitializer { [self] channel in prepare(channel, target) }
         do {
             let channel: any Channel
             switch target {
             case .listen(let address, let port, _): channel = try bootstrap.bind(host: address, port: port).wait()
-            case .listenUnix(let path):
+            case .listenUnix(let path), .listenSnoop(let path):
                 unlink(path)
                 channel = try bootstrap.bind(unixDomainSocketPath: path).wait()
                 chmod(path, 0o600)
@@ -149,7 +152,7 @@ public final class OpenFlowConnections: @unchecked Sendable {
                 .connectTimeout(.seconds(5))
                 .channelOption(.autoRead, value: false)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .channelInitializer { [self] channel in prepare(channel, target, isServer: false) }
+                .channelInitializer { [self] channel in prepare(channel, target) }
             let attempt: EventLoopFuture<any Channel>
             switch target {
             case .connect(let host, let port, _): attempt = bootstrap.connect(host: host, port: port)
@@ -173,7 +176,7 @@ public final class OpenFlowConnections: @unchecked Sendable {
 
     private func isWanted(_ target: OpenFlowTarget, _ number: Int) -> Bool { state.withLock { !$0.isStopping && $0.targets[target] == number } }
 
-    private func prepare(_ channel: any Channel, _ target: OpenFlowTarget, isServer: Bool) -> EventLoopFuture<Void> {
+    private func prepare(_ channel: any Channel, _ target: OpenFlowTarget) -> EventLoopFuture<Void> {
         let isFull = state.withLock { s in
             if s.isStopping || s.channels.count >= Self.connectionLimit { return true }
             s.channels[ObjectIdentifier(channel)] = (channel, target)
@@ -186,7 +189,7 @@ public final class OpenFlowConnections: @unchecked Sendable {
         channel.closeFuture.whenComplete { [self] _ in state.withLock { _ = $0.channels.removeValue(forKey: ObjectIdentifier(channel)) } }
         return channel.eventLoop.makeCompletedFuture {
             if target.isSecure {
-                if isServer {
+                if !target.isActive {
                     try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: serverContext!))
                 } else {
                     try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: clientContext!, serverHostname: nil))
@@ -194,7 +197,7 @@ public final class OpenFlowConnections: @unchecked Sendable {
             }
             try channel.pipeline.syncOperations.addHandler(
                 OpenFlowChannelHandler(
-                    connections: self, channel: channel, name: "\(target)", isServer: isServer, waitsForTLS: target.isSecure))
+                    connections: self, channel: channel, name: "\(target)", kind: target.peer, waitsForTLS: target.isSecure))
         }
     }
 }
@@ -209,7 +212,7 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
     private let connections: OpenFlowConnections
     private let channel: any Channel
     private let name: String
-    private let isServer: Bool
+    private let kind: OpenFlowSession.Peer
     private let waitsForTLS: Bool
     private var session: OpenFlowSession?
     private var closingReason: String?
@@ -227,8 +230,8 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
     /// Above this the peer is not read from.
     private static let readLimit = 8 << 20
 
-    init(connections: OpenFlowConnections, channel: any Channel, name: String, isServer: Bool, waitsForTLS: Bool) {
-        self.isServer = isServer
+    init(connections: OpenFlowConnections, channel: any Channel, name: String, kind: OpenFlowSession.Peer, waitsForTLS: Bool) {
+        self.kind = kind
         self.connections = connections
         self.channel = channel
         self.name = name
@@ -301,7 +304,7 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
         guard session == nil else { return }
         let peer = channel.remoteAddress.map { "\($0)" } ?? name
         connections.log.info("controller connected", metadata: ["target": "\(name)", "peer": "\(peer)"])
-        let session = connections.agent.begin(self, name: name, isService: isServer)
+        let session = connections.agent.begin(self, name: name, peer: kind)
         session.onRefusal = { [log = connections.log, name] e in
             log.debug("message refused", metadata: ["controller": "\(name)", "error": "\(e)"])
         }

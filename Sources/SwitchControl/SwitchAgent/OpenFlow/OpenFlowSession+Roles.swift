@@ -15,7 +15,7 @@ extension OpenFlowSession {
     }
 
     func wants(_ kind: AsyncConfig.Kind, reason: UInt32) -> Bool {
-        if isService, config.missSendLength == 0 { return false }
+        if peer != .controller, config.missSendLength == 0 { return false }
         let masks = role == .slave ? async.slave : async.master
         return (masks[kind] ?? 0) >> reason & 1 != 0
     }

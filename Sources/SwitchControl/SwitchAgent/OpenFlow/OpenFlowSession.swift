@@ -19,9 +19,17 @@ public final class OpenFlowSession: @unchecked Sendable {
 
     var role = ControllerRole.equal
     var config = SwitchConfig(missSendLength: 128)
-    /// Whether the peer came by itself to where the switch listens, as `ovs-ofctl` does: it gets asynchronous messages only after it has asked for some
-    /// bytes of missed packets (`miss_send_len`), as in Open vSwitch.
-    let isService: Bool
+    /// Who is at the other end.
+    public enum Peer: Sendable {
+        /// The switch connected to it.
+        case controller
+        /// It came by itself to where the switch listens, as `ovs-ofctl` does: it gets asynchronous messages only after it has asked for some bytes of
+        /// missed packets (`miss_send_len`), as in Open vSwitch.
+        case service
+        /// It looks on at what is said with controllers, and says nothing.
+        case snooper
+    }
+    let peer: Peer
     var async = OpenFlowSession.defaultAsync(.v13)
     var controllerID: UInt16 = 0
     /// `NXT_PACKET_IN2` instead of the standard message.
@@ -39,9 +47,9 @@ public final class OpenFlowSession: @unchecked Sendable {
     /// Told of what is refused, for the log.
     public var onRefusal: ((OpenFlowError) -> Void)?
 
-    init(agent: OpenFlowAgent, transport: any OpenFlowTransport, name: String, isService: Bool) {
-        self.isService = isService
-        if isService { config.missSendLength = 0 }
+    init(agent: OpenFlowAgent, transport: any OpenFlowTransport, name: String, peer: Peer) {
+        self.peer = peer
+        if peer != .controller { config.missSendLength = 0 }
         self.agent = agent
         self.transport = transport
         self.name = name
@@ -56,7 +64,7 @@ public final class OpenFlowSession: @unchecked Sendable {
     func start() {
         let versions = agent.options.versions
         let hello = Hello(highest: versions.max()!.rawValue, bitmap: OpenFlowVersion.bitmap(versions))
-        if let bytes = try? MessageEncoder(versions.max()!).encode(.hello(hello), xid: 1) { transport.send(bytes) }
+        if let bytes = try? MessageEncoder(versions.max()!).encode(.hello(hello), xid: 1) { transmit(bytes) }
     }
 
     // MARK: - Receiving
@@ -99,10 +107,12 @@ public final class OpenFlowSession: @unchecked Sendable {
     }
 
     private func handle(_ bytes: [UInt8]) {
+        if peer == .controller, agent.isShown { agent.show(bytes) }
         guard decoder != nil else {
             negotiate(bytes)
             return
         }
+        if peer == .snooper { return }
         received += 1
         do throws(OpenFlowError) {
             if Self.isFromSwitches(bytes[1]) { throw OpenFlowError(.badRequestType, "This message goes from switches to controllers only.") }
@@ -123,7 +133,7 @@ public final class OpenFlowSession: @unchecked Sendable {
         onRefusal?(e)
         flush()
         guard let encoder else { return }
-        transport.send(encoder.encode(e))
+        transmit(encoder.encode(e))
     }
 
     /// Reads a message that is inside another.
@@ -206,14 +216,19 @@ public final class OpenFlowSession: @unchecked Sendable {
     func send(_ body: Message, xid: UInt32) {
         guard let encoder, !isClosed else { return }
         do {
-            transport.send(try encoder.encode(body, xid: xid))
+            transmit(try encoder.encode(body, xid: xid))
         } catch {
             // A value that this version cannot say; the request that asked for it is answered all the same.
-            transport.send(encoder.encode(OpenFlowError(.badRequestType, error.description, xid: xid)))
+            transmit(encoder.encode(OpenFlowError(.badRequestType, error.description, xid: xid)))
         }
     }
 
-    func sendBytes(_ bytes: [UInt8]) { if !isClosed { transport.send(bytes) } }
+    func sendBytes(_ bytes: [UInt8]) { if !isClosed { transmit(bytes) } }
+
+    private func transmit(_ bytes: [UInt8]) {
+        transport.send(bytes)
+        if peer == .controller, agent.isShown { agent.show(bytes) }
+    }
 
     // MARK: - Dispatch
 

@@ -11,6 +11,8 @@ public enum OpenFlowTarget: Hashable, Sendable, CustomStringConvertible {
     case listen(address: String, port: Int, isSecure: Bool)
     /// `punix:PATH`: listens.
     case listenUnix(String)
+    /// `psnoop:PATH`: listens for those who want to see what is said with controllers to which the switch connects (`ovs-ofctl snoop unix:PATH`).
+    case listenSnoop(String)
 
     /// The port that IANA gave OpenFlow.
     public static let standardPort = 6653
@@ -32,6 +34,7 @@ public enum OpenFlowTarget: Hashable, Sendable, CustomStringConvertible {
             self = .listen(address: address, port: port, isSecure: kind == "pssl")
         case "unix" where !rest.isEmpty: self = .connectUnix(rest)
         case "punix" where !rest.isEmpty: self = .listenUnix(rest)
+        case "psnoop" where !rest.isEmpty: self = .listenSnoop(rest)
         default: return nil
         }
     }
@@ -51,11 +54,20 @@ public enum OpenFlowTarget: Hashable, Sendable, CustomStringConvertible {
         return (String(parts[0]), port)
     }
 
+    /// Who is at the other end of its connections.
+    public var peer: OpenFlowSession.Peer {
+        switch self {
+        case .connect, .connectUnix: .controller
+        case .listen, .listenUnix: .service
+        case .listenSnoop: .snooper
+        }
+    }
+
     /// Whether the switch looks for the controller, rather than waits for it.
     public var isActive: Bool {
         switch self {
         case .connect, .connectUnix: true
-        case .listen, .listenUnix: false
+        case .listen, .listenUnix, .listenSnoop: false
         }
     }
 
@@ -72,6 +84,7 @@ public enum OpenFlowTarget: Hashable, Sendable, CustomStringConvertible {
         case .connectUnix(let path): "unix:\(path)"
         case .listen(let address, let port, let s): "\(s ? "pssl" : "ptcp"):\(port):\(address.contains(":") ? "[\(address)]" : address)"
         case .listenUnix(let path): "punix:\(path)"
+        case .listenSnoop(let path): "psnoop:\(path)"
         }
     }
 }
