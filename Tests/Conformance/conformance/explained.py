@@ -28,7 +28,7 @@ EXPLAINED = [
         "bytes: a match of another type", "`OFPMT_STANDARD` is deprecated since 1.2 (OpenFlow 1.3.5 §A.2.3.1).",
         r"\+ OFPT_ERROR .*: OFPBMC_BAD_TYPE", r"- .*priority=1,metadata=0,in_port=0,.*"),
     Explanation(
-        "bytes: goto out of range", "255 is no table (OpenFlow 1.3.5 §A.2.4: \"the table id must be greater\", and OFPTT_MAX is 254).",
+        "bytes: goto out of range", "255 is no table: OFPTT_MAX is 254 (OpenFlow 1.3.5 §A.3.4.1).",
         r"\+ OFPT_ERROR .*: OFPBIC_BAD_TABLE_ID", r"- .*actions=goto_table:255"),
     Explanation(
         "refusals: goto a lower or the same table", "255 is no table.", r"\+ status 1", r"\+ OFPT_ERROR .*: OFPBIC_BAD_TABLE_ID",
@@ -50,13 +50,13 @@ EXPLAINED = [
         "bytes: bundles, refused", "Open vSwitch answers a bundle message of an unknown type as if it were none of its business.",
         r"- OFPT_BUNDLE_CONTROL .*:", r"-  bundle_id=0x1 type=OPEN_REQUEST flags=0", r"\+ OFPT_ERROR .*: OFPBFC_BAD_TYPE"),
     Explanation(
-        "flows: check_overlap", "An equal match overlaps (OpenFlow 1.3.5 §6.4: \"a single packet may match both\").", r"\+ status 1",
+        "flows: check_overlap", "An equal match overlaps (OpenFlow 1.3.5 §6.4).", r"\+ status 1",
         r"\+ OFPT_ERROR .*: OFPFMFC_OVERLAP", r"- .*check_overlap .*actions=output:3", r"\+ .*in_port=1 actions=output:2"),
     Explanation(
-        "groups: chains and loops", "Groups that are not there and loops are refused (OpenFlow 1.3.5 §6.7).", r"\+ status 1",
+        "groups: chains and loops", "Groups that are not there and loops are refused (OpenFlow 1.3.5 §6.5).", r"\+ status 1",
         r"\+ OFPT_ERROR .*: (OFPBAC_BAD_OUT_GROUP|OFPGMFC_LOOP)", r"-  group_id=[134],.*", r"\+  group_id=1,.*actions=output:1"),
     Explanation(
-        "refusals: a group with an unknown group", "Groups that are not there are refused (OpenFlow 1.3.5 §6.7).", r"\+ status 1",
+        "refusals: a group with an unknown group", "Groups that are not there are refused (OpenFlow 1.3.5 §6.5).", r"\+ status 1",
         r"\+ OFPT_ERROR .*: OFPBAC_BAD_OUT_GROUP", r"-  group_id=1,.*actions=group:2"),
     Explanation("matches: tunnel options", "There are 16 tunnel metadata fields of 8 bytes.", *LIMITS),
     Explanation("matches: tunnel options that clash", "There are 16 tunnel metadata fields of 8 bytes.", *LIMITS),

@@ -93,7 +93,7 @@ public struct TableMod: Hashable, Sendable {
         r.skip(3)
         config.config = r.u32()
         if version >= .v14 {
-            // The lowest two bits are of 1.0 to 1.2, and "reserved for future use" since (OpenFlow 1.4.0 §7.3.4.1).
+            // The lowest two bits are deprecated and say nothing (OFPTC_DEPRECATED_MASK).
             if config.config & ~(TableConfig.Flag.eviction | TableConfig.Flag.vacancyEvents | 3) != 0 {
                 throw OpenFlowError(.tableModConfig, "The flags 0x\(String(config.config, radix: 16)) of a table are not known.")
             }
