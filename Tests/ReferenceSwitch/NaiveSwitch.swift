@@ -146,14 +146,16 @@ final class Execution {
             reasons.append(.meter)
             return false
         case .dscpRemark(_, _, let levels):
-            var copy = packet
-            let flow = copy.extract(vlanTags: owner.limits.vlanTags)
-            let tos = UInt8(flow.key[.ipTOS])
+            // Where the last look found an IP header, also behind more tags than that look would have passed.
+            guard let at = packet.networkOffset, packet.transportOffset != nil, packet.labelOffset == nil else { return true }
+            let isIPv4 = packet.bytes.u16(at - 2) == 0x0800
+            let tos = isIPv4 ? packet.bytes[at + 1] : UInt8(truncatingIfNeeded: packet.bytes.u16(at) >> 4)
             let new = MeterState.remarked(tos: tos, levels: levels)
-            if new != tos, flow.isIPv4 { packet.apply(.ipv4(source: nil, destination: nil, tos: .all(new), ttl: nil), quirks: owner.quirks) }
-            if new != tos, flow.isIPv6 {
-                packet.apply(.ipv6(source: nil, destination: nil, tos: .all(new), label: nil, hopLimit: nil), quirks: owner.quirks)
-            }
+            if new == tos { return true }
+            packet.apply(
+                isIPv4
+                    ? .ipv4(source: nil, destination: nil, tos: .all(new), ttl: nil)
+                    : .ipv6(source: nil, destination: nil, tos: .all(new), label: nil, hopLimit: nil), quirks: owner.quirks)
             return true
         }
     }
