@@ -113,14 +113,18 @@ public final class LinkMonitor: Sendable {
 
     private func read(_ state: inout State) -> Bool {
         var changed = false
+        var isIncomplete = false
         while true {
             let size = weft_rtnetlink_receive(state.listener, &state.buffer, state.buffer.count, 0)
             if size == -Int(ENOBUFS) {
-                list(&state)
-                changed = true
+                isIncomplete = true
                 continue
             }
-            if size <= 0 { return changed }
+            if size <= 0 {
+                // Only now: what was still queued is older than what the list says.
+                if isIncomplete { list(&state) }
+                return changed || isIncomplete
+            }
             let datagram = Array(state.buffer[..<size])
             datagram.withUnsafeBytes { bytes in
                 NetlinkReading.messages(in: bytes) { header, body in
