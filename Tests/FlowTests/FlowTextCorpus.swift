@@ -194,6 +194,7 @@ enum FlowTextCorpus {
         "dl_vlan=5000 actions=drop": "cut", "vlan_pcp=9 actions=drop": "cut", "mpls,mpls_label=2000000 actions=drop": "cut",
         "arp,arp_op=0x1ff actions=drop": "cut",
         "reg0=0x actions=drop": "0x without digits", "tcp actions=clone(1": "open parenthesis", "tcp actions=1 # comment": "comments outside files",
+        "table=1 actions=set_field:5->eth_type": "kinds of payload are written", "mpls actions=set_field:1->mpls_bos": "kinds of payload are written",
         "actions=goto_table:0": "table 0 by default", "table=1 actions=goto_table:255": "table 255",
         "table=1 actions=write_actions(drop)": "empty action set",
         "actions=note:11.22": "padding of note", "actions=set_tunnel64:5": "set_tunnel64",

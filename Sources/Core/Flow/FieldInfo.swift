@@ -246,3 +246,9 @@ public struct FieldInfo: Sendable {
             ["ipv6_exthdr"], nxm: "", oxm: "OXM_OF_IPV6_EXTHDR", bits: 9, word: 14, shift: 0, maskable: true, writable: false, .ipv6, .hexadecimal),
     ]
 }
+
+extension Field {
+    /// Whether `set_field` alone may write it, and only as a whole: what says how the rest of the packet is to be read. Open vSwitch refuses these, OpenFlow
+    /// allows them (1.3.5 §5.12: all fields but the input port's and the metadata).
+    public var isKindOfPayload: Bool { self == .ethType || self == .ipProto || self == .mplsBOS }
+}

@@ -96,8 +96,11 @@ extension FlowTextParser {
             throw TextFault(fieldText, "This is not a field.", suggestion: nearest(to: fieldText, among: FieldDirectory.fieldSuggestions))
         }
         let shape = shapes[code == FlowWord.port16 ? 0 : Int(code - FlowWord.fieldBase)]
-        guard shape.isWritable else { throw TextFault(fieldText, "\(shape.field.info.name) cannot be written.") }
+        guard shape.isWritable || shape.field.isKindOfPayload else { throw TextFault(fieldText, "\(shape.field.info.name) cannot be written.") }
         let v = try FieldValueReader.read(shape, valueText)
+        if shape.field.isKindOfPayload, v.mask != .ones(Int(shape.bits)) {
+            throw TextFault(valueText, "\(shape.field.info.name) is written as a whole.")
+        }
         if shape.special == .vlanID, v.value.low > 0xfff { throw TextFault(valueText, "A VLAN id has 12 bits.") }
         if shape.special == .tos, v.value.low & 3 != 0 { throw TextFault(valueText, "nw_tos sets the upper six bits: a multiple of 4.") }
         if shape.special == .arpOp, v.value.low > 0xff { throw TextFault(valueText, "arp_op is set to a value from 0 to 255.") }
@@ -109,6 +112,7 @@ extension FlowTextParser {
             }
         }
         noteWrite(Subfield(shape.field), v.value, &state)
+        noteKind(shape.field, v.value, &state)
         return .setField(shape.field, v.value, mask: v.mask)
     }
 
@@ -117,6 +121,18 @@ extension FlowTextParser {
         if s.field == .vlanTCI, s.offset == 0, s.count == 16 {
             state.context.vlanTags = value.low & 0x1000 != 0 ? max(1, state.context.vlanTags) : 0
         }
+    }
+
+    /// What follows is of another kind.
+    private func noteKind(_ field: Field, _ value: FieldValue, _ state: inout ActionState) {
+        switch field {
+        case .ethType:
+            state.context.etherType = UInt16(truncatingIfNeeded: value.low)
+            state.context.ipProtocol = 0
+        case .ipProto: state.context.ipProtocol = UInt8(truncatingIfNeeded: value.low)
+        default: return
+        }
+        state.isContextual = true
     }
 
     func readCheckPacketLarger(_ text: TextSlice, _ state: inout ActionState) throws(TextFault) -> Action {

@@ -200,6 +200,7 @@ final class ProgramExecutor {
                 return nil
             }
         case .popPBB: LayerRewriting.popPBB(&packet)
+        case .setKind: KindRewriting.set(KindOfPayload(rawValue: UInt8(truncatingIfNeeded: header >> 8))!, b, in: packet)
         case .meter:
             switch hasNoEffects ? .pass : meters.check(c, length: packet.length, now: packet.time) {
             case .pass: break

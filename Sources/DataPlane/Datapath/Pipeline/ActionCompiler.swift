@@ -144,6 +144,9 @@ struct ActionCompiler {
             out.append(Self.header(.setVLAN, a: code, b: UInt16(FlowKeyLayout.ethSrcVLAN)))
             out.append(mask)
             out.append(value & mask)
+        case .ethType, .ipProto, .mplsBOS:
+            let kind: KindOfPayload = field == .ethType ? .etherType : field == .ipProto ? .ipProtocol : .bottomOfStack
+            out.append(Self.header(.setKind, a: kind.rawValue, b: UInt16(truncatingIfNeeded: value.low)))
         case .mplsLabel, .mplsTC, .mplsTTL:
             let mask = (mask.low & i.lowMask) << UInt64(i.shift)
             out.append(Self.header(.setMPLS))

@@ -75,6 +75,8 @@ enum ActionOp: UInt8 {
     /// b: EtherType.
     case pushPBB
     case popPBB
+    /// a: `KindOfPayload`; b: value.
+    case setKind
     /// c: count of controllers that are told of an expiry; their ids.
     case decTTL
     /// b: 0 source, 1 destination; c: port.

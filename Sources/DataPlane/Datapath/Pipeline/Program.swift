@@ -106,6 +106,8 @@ enum ProgramOp: UInt8 {
     /// b: EtherType; c: I-TAG.
     case pushPBB
     case popPBB
+    /// a: `KindOfPayload`; b: value.
+    case setKind
     /// a: reason of a drop, the first there was in the packet's way; c: meter id.
     case meter
     /// c: words of the nested program that runs on a copy.

@@ -64,6 +64,7 @@ struct ProgramText {
         case .backboneTag: say(sets(at, b, [.pbbISID, .pbbUCA]))
         case .pushPBB: say("push a backbone header, I-SID \(c & 0xff_ffff) (type 0x\(String(b, radix: 16)))")
         case .popPBB: say("pop the backbone header")
+        case .setKind: say("set \(["eth_type", "nw_proto", "mpls_bos"][Int(a)]) to \(a == 0 ? "0x\(String(b, radix: 16))" : "\(b)")")
         case .meter: say("pass meter \(c), or end here")
         case .clone:
             say("on a copy:")

@@ -75,6 +75,7 @@ extension Translator {
             case .copyTTLIn: copyTTLIn()
             case .pushPBB: pushPBB(type: b)
             case .popPBB: popPBB()
+            case .setKind: setKind(KindOfPayload(rawValue: a)!, b)
             case .decTTL:
                 if satisfies(5) {
                     read(FlowKeyLayout.transport, 0xff00)

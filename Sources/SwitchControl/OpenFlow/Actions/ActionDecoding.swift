@@ -209,9 +209,14 @@ extension WireReader {
             if !(value & ~mask).isZero { throw OpenFlowError(.badActionSetMask, "\(c.field.info.name) has bits outside its mask.") }
         }
         if !zeros(remaining) { throw OpenFlowError(.badActionSetArgument, "The bytes that pad set_field are not zero.") }
-        guard c.isWritable else { throw OpenFlowError(.badActionSetArgument, "\(c.field.info.name) cannot be written.") }
+        let isKind = c.field.isKindOfPayload && mask == .ones(Int(c.bits))
+        guard c.isWritable || isKind else { throw OpenFlowError(.badActionSetArgument, "\(c.field.info.name) cannot be written.") }
         try scope.require(c)
         switch c.field {
+        case .ethType:
+            scope.context.etherType = UInt16(truncatingIfNeeded: value.low)
+            scope.context.ipProtocol = 0
+        case .ipProto: scope.context.ipProtocol = UInt8(truncatingIfNeeded: value.low)
         case .vlanVID: try scope.expect(scope.context.hasTag, "vlan_vid exists only in packets with a tag.")
         case .vlanTCI: scope.context.hasTag = value.low & 0x1000 != 0
         case .arpOp: if value.low > 0xff { throw OpenFlowError(.badActionSetArgument, "An ARP operation is at most 255.") }

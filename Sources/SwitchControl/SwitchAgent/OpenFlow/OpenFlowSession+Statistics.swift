@@ -160,7 +160,7 @@ extension OpenFlowSession {
     private static let commonProperties: [TableFeatures.Property] = {
         typealias Kind = TableFeatures.PropertyKind
         let fields = Field.allCases
-        let writable = fields.filter { $0.info.isWritable }
+        let writable = fields.filter { $0.info.isWritable || $0.isKindOfPayload }
         // Output, copy, set and decrement TTL, push and pop VLAN, MPLS and PBB, set queue, group, set field.
         let actions: [UInt32] = [0, 11, 12, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27]
         return [
