@@ -56,6 +56,9 @@ let package = Package(
             ],
             path: "Sources/SwitchControl/SwitchAgent"),
 
+        // The logical networks.
+        .target(name: "TableEngine", path: "Sources/NetworkControl/TableEngine"),
+
         // The command-line program.
         .executableTarget(
             name: "weft",
@@ -76,6 +79,7 @@ let package = Package(
             name: "SwitchAgentTests",
             dependencies: ["SwitchAgent", "Datapath", "Ports", "Flow", "Wire", .product(name: "Logging", package: "swift-log")],
             path: "Tests/SwitchAgentTests"),
+        .testTarget(name: "TableEngineTests", dependencies: ["TableEngine"], path: "Tests/TableEngineTests"),
         // These run the program as a process.
         .testTarget(name: "WeftTests", dependencies: ["weft"], path: "Tests/WeftTests"),
         // The naive packet path that the datapath is compared with, and random pipelines and packets for both.
