@@ -77,7 +77,8 @@ public final class Relation {
     /// Takes back one assertion of a row.
     public func remove(_ row: [UInt64]) { change(row, by: -1) }
 
-    func change(_ row: [UInt64], by amount: Int32) {
+    /// Asserts a row so many times more, or fewer.
+    public func change(_ row: [UInt64], by amount: Int32) {
         precondition(row.count == width, "\(name) has \(width) columns")
         row.withUnsafeBufferPointer { change($0.baseAddress!, by: amount) }
     }

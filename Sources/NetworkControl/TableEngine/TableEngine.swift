@@ -18,6 +18,7 @@ public final class TableEngine {
         public var derivations = 0
         /// Rows that appeared or disappeared, inputs included.
         public var changed = 0
+        public init() {}
     }
 
     public private(set) var relations: [Relation] = []
