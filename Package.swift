@@ -72,7 +72,7 @@ let package = Package(
         .executableTarget(
             name: "weft",
             dependencies: [
-                "Wire", "Flow", "Ports", "Datapath", "SwitchAgent", "CLinux",
+                "Wire", "Flow", "Ports", "Datapath", "SwitchAgent", "CLinux", "LogicalNetwork", "NetworkFile", "Translation", "NetworkSimulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log"),
             ],
             path: "Sources/Weft"),

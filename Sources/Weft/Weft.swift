@@ -6,6 +6,6 @@ struct Weft: ParsableCommand {
         commandName: "weft", abstract: "Virtual networks for Linux hosts: run a switch, replay, trace and measure flow tables.",
         subcommands: [
             SwitchCommand.self, PortCommand.self, FlowCommand.self, StatsCommand.self, CaptureCommand.self, TraceCommand.self, ReplayCommand.self,
-            FlowsCommand.self, BenchCommand.self,
+            NetCommand.self, FlowsCommand.self, BenchCommand.self,
         ])
 }

@@ -226,9 +226,17 @@ extension EntryWriter {
             // Router, override; solicited unless nobody could be told so.
             e.load(.ndReserved, isProbe ? 0xa000_0000 : 0xe000_0000)
             e.load(.ndOptionsType, 2)
-            e.load(.ndTLL, mac)
-            answer(&e)
+            e.next(.neighborAnswer)
+            add(e)
         }
+        var e = draft(.neighborAnswer, EntryPriority.normal, .responder, datapath: d)
+        e.requireFamily(.ipv6)
+        e.require(.ipProto, 58)
+        e.require(.icmpv6Type, 136)
+        e.require(.icmpv6Code, 0)
+        e.requireWide(.ndTarget, address.high, address.low)
+        e.load(.ndTLL, mac)
+        answer(&e)
     }
 
     /// Sends the packet back where it came from.

@@ -68,6 +68,7 @@ extension NetworkTranslation {
         var stays: Set<UInt64> = []
         var rows: [(row: [UInt64], isPresent: Bool)] = []
         f.localPorts.drainChanges { rows.append((Array($0), $1)) }
+        rows.sort { ($0.row[0], $0.row[2]) < ($1.row[0], $1.row[2]) }
         for (row, isPresent) in rows where isPresent { stays.insert(row[0] << 32 | row[2]) }
         for (row, isPresent) in rows {
             let number = ports[row[0], default: HostPorts()].number(of: row[2])

@@ -188,6 +188,7 @@ public final class NetworkTranslation {
     func hostProgram(_ host: UInt64) -> HostProgram {
         var writer = HostEntryWriter(host: host)
         writer.base()
+        numberPorts(of: host)
         forwarding.localPorts.forEach(portsByHost, [host]) { row in
             writer.localPort(row, number: ports[host, default: HostPorts()].number(of: row[2]))
         }
@@ -210,6 +211,14 @@ public final class NetworkTranslation {
             case .switchPort(_, _, let description)? = elements["port " + Path.of(tenant, owner, port)],
             let name = description.host, let host = input.hosts.existing(name)
         else { return nil }
+        numberPorts(of: host)
         return (name, ports[host, default: HostPorts()].number(of: p))
+    }
+
+    /// Gives the ports of a host that have no number theirs, in an order that does not depend on how tables lie in memory.
+    private func numberPorts(of host: UInt64) {
+        var unnumbered: [UInt64] = []
+        forwarding.localPorts.forEach(portsByHost, [host]) { row in if ports[host]?.all[row[2]] == nil { unnumbered.append(row[2]) } }
+        for port in unnumbered.sorted() { _ = ports[host, default: HostPorts()].number(of: port) }
     }
 }

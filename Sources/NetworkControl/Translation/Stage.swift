@@ -21,6 +21,8 @@ public enum Stage: UInt8, CaseIterable, Sendable {
     case forwarding = 14
     /// (2620, 2670)
     case switchEgressAccess = 15
+    /// Second half of an answered neighbour solicitation: only an advertisement has the field for the answer's MAC.
+    case neighborAnswer = 16
 
     case routerAdmission = 20
     /// (2635)
@@ -67,6 +69,7 @@ public enum Stage: UInt8, CaseIterable, Sendable {
         case .responder: "address responder"
         case .forwarding: "L2 forwarding"
         case .switchEgressAccess: "switch egress access"
+        case .neighborAnswer: "neighbour answer"
         case .routerAdmission: "router admission"
         case .routerIngressAccess: "router ingress access"
         case .destinationTranslation: "destination translation"
