@@ -1,4 +1,5 @@
 import Flow
+import Foundation
 import Testing
 
 @testable import Translation
@@ -43,5 +44,16 @@ import Testing
                 for case .resubmit(_, let table?) in entry.actions { #expect(stages.contains(table)) }
             }
         }
+    }
+
+    @Test func thePageOfStagesSaysWhatTheStagesAre() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let page = try String(contentsOf: root.appendingPathComponent("Docs/LogicalPipeline.md"), encoding: .utf8)
+        let rows = page.split(separator: "\n").compactMap { line -> (UInt8, String)? in
+            let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+            return cells.count > 2 ? UInt8(cells[0]).map { ($0, cells[1]) } : nil
+        }
+        #expect(rows.map(\.0) == Stage.allCases.map(\.rawValue).sorted())
+        for (table, title) in rows { #expect(Stage(rawValue: table)?.title == title) }
     }
 }

@@ -1,6 +1,10 @@
-import NetworkSimulation
+import Datapath
+import Flow
 import Testing
-import Translation
+import Wire
+
+@testable import NetworkSimulation
+@testable import Translation
 
 /// The walks of spec 001b §4.3 on the bundled example, and what users expect of routers and switches.
 @Suite struct WalkTests {
@@ -33,6 +37,9 @@ import Translation
         let frame = try net.delivered(Self.ping("10.0.2.10", mac: Self.toWeb), from: "blue/web/vm1", to: "blue/db/vm4")
         #expect(Frames.source(frame) == Self.toDB && Frames.destination(frame) == Self.vm4 && Frames.ttl(frame) == 63)
         #expect(net.network.tunnelCount == 1)
+        // The last hop only maps (B17).
+        #expect(net.network.stagesUsed(host: "hostB") == [.ingressMapping, .arrival, .localDelivery])
+        #expect(net.network.stagesUsed(host: "hostA").isSuperset(of: [.switchIngressAccess, .routing, .resolution, .switchEgressAccess]))
     }
 
     @Test func theAnswerIsRoutedBackFromItsOwnFirstHop() throws {
@@ -138,5 +145,36 @@ import Translation
         #expect(tables == [.egressMapping, .floodMapping])
         let frame = try net.delivered(Self.ping("10.0.2.10", mac: Self.toWeb), from: "blue/web/vm1", to: "blue/db/vm4")
         #expect(Frames.ttl(frame) == 63 && net.network.tunnelCount == 0)
+    }
+
+    @Test func unknownAddressesAreDroppedOrFloodedAsTheSwitchSays() throws {
+        let net = try NetworkUnderTest.example()
+        let frame = Self.ping("10.0.1.77", mac: "02:00:00:00:00:77")
+        #expect(try net.ended(frame, from: "blue/web/vm1").meaning == "unknown address on blue/web")
+        try net.edit { $0.tenants[0].switches[0].unknown = .flood }
+        #expect(try net.delivered(frame, from: "blue/web/vm1", to: "blue/web/vm2") == frame)
+        try net.edit { $0.tenants[0].switches[0].broadcast = .drop }
+        #expect(try net.ended(Frames.arpRequest(from: Self.vm1, "10.0.1.10", for: "10.0.1.11"), from: "blue/web/vm1").meaning == "flood of blue/web")
+    }
+
+    /// Context is taken from tunnels of known hosts, and leads nowhere but to ports of that host.
+    @Test func forgedContextLeadsNowhere() throws {
+        let net = try NetworkUnderTest.example()
+        let vm4 = try #require(net.translation.input.ports.existing("blue/db/vm4"))
+        let vm1 = try #require(net.translation.input.ports.existing("blue/web/vm1"))
+        func words(from source: String, egress: UInt64, stage: UInt64) -> [UInt64] {
+            var words = [UInt64](repeating: 0, count: FlowKeyLayout.tunnelWords.count)
+            words[FlowKeyLayout.tunnelIPv4 - 16] = UInt64(IPv4Address(source)!.bits) << 32 | UInt64(IPv4Address("192.0.2.2")!.bits)
+            words[FlowKeyLayout.tunnelMetadata - 16] = egress | stage << 32
+            return words
+        }
+        let frame = Self.ping("10.0.2.10", mac: Self.vm4)
+        func departures(_ words: [UInt64]) -> Int? { net.network.arrive(frame, host: "hostB", tunnel: words)?.departures.count }
+        let delivered = UInt64(Stage.egressMapping.rawValue)
+        #expect(departures(words(from: "192.0.2.1", egress: vm4, stage: delivered)) == 1)
+        #expect(departures(words(from: "198.51.100.9", egress: vm4, stage: delivered)) == 0, "a host that is not of the network")
+        #expect(departures(words(from: "192.0.2.1", egress: vm1, stage: delivered)) == 0, "a port of another host")
+        #expect(departures(words(from: "192.0.2.1", egress: vm4, stage: UInt64(Stage.routing.rawValue))) == 0, "a stage at which nobody goes on")
+        #expect(departures(words(from: "192.0.2.1", egress: 0xffff_ffff, stage: delivered)) == 0)
     }
 }

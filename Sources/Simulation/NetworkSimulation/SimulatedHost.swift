@@ -73,6 +73,10 @@ final class SimulatedHost {
         for m in modifications { try tables.apply(m, now: 0) }
     }
 
+    /// How often each table was looked up so far.
+    func lookups(table: UInt8) -> UInt64 { worker.tableCounters(table).lookups }
+    func collectStatistics() { worker.collectStatistics() }
+
     /// Forwards a frame that arrives at `time`.
     func forward(_ frame: [UInt8], port: UInt32, tunnel: [UInt64]?, time: UInt64) -> Outcome {
         var outcome = Outcome()

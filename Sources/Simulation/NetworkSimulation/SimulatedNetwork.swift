@@ -47,6 +47,18 @@ public final class SimulatedNetwork {
     /// The entries that a host has.
     public func entryCount(host: String) -> Int { hosts[host]?.tables.entryCount ?? 0 }
 
+    /// The stages of a host that packets met so far.
+    public func stagesUsed(host: String) -> Set<Stage> {
+        guard let host = hosts[host] else { return [] }
+        host.collectStatistics()
+        return Set(Stage.allCases.filter { host.lookups(table: $0.rawValue) > 0 })
+    }
+
+    /// A frame that arrives at a host by its tunnel port with these tunnel words, from wherever.
+    func arrive(_ frame: [UInt8], host: String, tunnel: [UInt64]) -> SimulatedHost.Outcome? {
+        hosts[host]?.forward(frame, port: HostPorts.tunnel, tunnel: tunnel, time: 0)
+    }
+
     /// Sends a frame from the workload at a port, and follows it and its copies to their ends.
     ///
     /// - Parameter time: nanoseconds; not before those of earlier frames.
