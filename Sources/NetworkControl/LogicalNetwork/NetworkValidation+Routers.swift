@@ -49,11 +49,11 @@ extension NetworkValidation {
         }
     }
 
-    /// Two ports of a router never claim the same addresses: which one would a packet take?
+    /// Two ports of a router never claim the same addresses: which one would a packet take? Link-local ones are of each link (RFC 4291 §2.5.6).
     private mutating func checkSubnets(_ router: LogicalRouter) {
         var earlier: [(prefix: AddressPrefix, port: String)] = []
         for port in router.ports {
-            for prefix in port.addresses {
+            for prefix in port.addresses where !prefix.address.isLinkLocal {
                 if let other = earlier.first(where: { $0.prefix.overlaps(prefix) }) {
                     fault(
                         port.place,

@@ -59,7 +59,8 @@ extension EntryWriter {
             echo.loadAddress(.ipv6Src, address.high, address.low)
             echo.load(.icmpv6Type, 129)
         }
-        echo.load(.ipTTL, 255)
+        // 64 when it leaves (RFC 1700, "IP time to live"), for it is routed from here.
+        echo.load(.ipTTL, 65)
         echo.next(.routing)
         add(echo)
         var other = draft(.routerLocal, EntryPriority.high, .routerOwnAddress, datapath: d)

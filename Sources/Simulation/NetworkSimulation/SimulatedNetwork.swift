@@ -96,9 +96,21 @@ public final class SimulatedNetwork {
     }
 
     private func dropped(_ drop: (reason: DropReason, table: UInt8?, cookie: Cookie?), _ host: SimulatedHost) -> PacketFate.Drop {
-        PacketFate.Drop(
-            host: host.name, reason: drop.reason, stage: drop.table.flatMap(Stage.init(rawValue:)),
-            meaning: drop.cookie.map(translation.meaning(of:)))
+        var fate = PacketFate.Drop(
+            host: host.name, reason: drop.reason, stage: drop.table.flatMap(Stage.init(rawValue:)), meaning: drop.cookie.map(translation.meaning(of:))
+        )
+        guard drop.reason == .noMatch, let cookie = drop.cookie, let stage = fate.stage else { return fate }
+        // The entry that matched last passed the packet on; it ended where no entry would have it.
+        let port = translation.portName(cookie.detail)
+        switch (stage, cookie.kind) {
+        case (.ingressMapping, .tunnel?): fate.stage = .arrival
+        case (.ingressMapping, _): (fate.stage, fate.meaning) = (.portSecurity, "port security of \(port)")
+        case (.portSecurity, _): (fate.stage, fate.meaning) = (.addressSecurity, "port security of \(port)")
+        case (.egressMapping, .link?): (fate.stage, fate.meaning) = (.routerAdmission, "not for the router behind \(port)")
+        case (.arrival, _), (.physicalMapping, _): (fate.stage, fate.meaning) = (.localDelivery, "no such port here")
+        default: break
+        }
+        return fate
     }
 
     /// Carries a frame over the underlay.
@@ -145,7 +157,7 @@ public struct PacketFate: Sendable {
     public struct Drop: Sendable {
         public var host: String
         public var reason: DropReason
-        /// The stage whose entry matched last, and what that entry is for.
+        /// The stage that ended it, and what its entry is for.
         public var stage: Stage?
         public var meaning: String?
     }

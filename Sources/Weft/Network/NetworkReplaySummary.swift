@@ -39,11 +39,13 @@ struct NetworkReplaySummary {
     }
 
     private static func text(_ drop: PacketFate.Drop) -> String {
-        let place = [drop.stage?.title, drop.meaning].compactMap { $0 }.joined(separator: ": ")
-        // The usual reasons say no more than the entry.
-        if drop.reason == .actionDrop { return place }
-        if drop.reason == .noMatch { return place.isEmpty ? "nothing matched" : "nothing matched after \(place)" }
-        return place.isEmpty ? drop.reason.name : "\(place) (\(drop.reason.name))"
+        guard let stage = drop.stage, let meaning = drop.meaning else { return drop.reason.name }
+        switch drop.reason {
+        case .outputToIngress: return "there is nobody but \(meaning)"
+        // The entry says it all.
+        case .actionDrop, .noMatch: return meaning.hasPrefix("port security") ? meaning : "\(stage.title): \(meaning)"
+        default: return "\(stage.title): \(meaning) (\(drop.reason.name))"
+        }
     }
 
     func text() -> String {
