@@ -32,7 +32,9 @@ import Testing
     @Test func identifiersFitTheirPlaces() {
         #expect(RegisterMap.identifierLimit < RegisterMap.datapath.largest && RegisterMap.identifierLimit < 1 << CarriedContext.ingressPort.count)
         #expect(RegisterMap.flood(of: RegisterMap.identifierLimit) < 1 << CarriedContext.egressPort.count)
-        #expect(CarriedContext.marks.count == RegisterMap.marks.bits.count && CarriedContext.stage.count == RegisterMap.stage.bits.count)
+        #expect(
+            CarriedContext.marks.count == RegisterMap.marks.bits.count && CarriedContext.stage.count == RegisterMap.stage.bits.count
+                && CarriedContext.check.count == RegisterMap.check.bits.count)
     }
 
     @Test func aStageGoesOnToAStageThatExists() throws {

@@ -162,10 +162,11 @@ import Wire
         let net = try NetworkUnderTest.example()
         let vm4 = try #require(net.translation.input.ports.existing("blue/db/vm4"))
         let vm1 = try #require(net.translation.input.ports.existing("blue/web/vm1"))
-        func words(from source: String, egress: UInt64, stage: UInt64) -> [UInt64] {
+        func words(from source: String, egress: UInt64, stage: UInt64, check: UInt64? = nil) -> [UInt64] {
             var words = [UInt64](repeating: 0, count: FlowKeyLayout.tunnelWords.count)
             words[FlowKeyLayout.tunnelIPv4 - 16] = UInt64(IPv4Address(source)!.bits) << 32 | UInt64(IPv4Address("192.0.2.2")!.bits)
             words[FlowKeyLayout.tunnelMetadata - 16] = egress | stage << 32
+            words[FlowKeyLayout.tunnelID - 16] = check ?? net.translation.checks.ofPort(egress)
             return words
         }
         let frame = Self.ping("10.0.2.10", mac: Self.vm4)
@@ -175,6 +176,7 @@ import Wire
         #expect(departures(words(from: "198.51.100.9", egress: vm4, stage: delivered)) == 0, "a host that is not of the network")
         #expect(departures(words(from: "192.0.2.1", egress: vm1, stage: delivered)) == 0, "a port of another host")
         #expect(departures(words(from: "192.0.2.1", egress: vm4, stage: UInt64(Stage.routing.rawValue))) == 0, "a stage at which nobody goes on")
+        #expect(departures(words(from: "192.0.2.1", egress: vm4, stage: delivered, check: 1)) == 0, "a host that means another port by that number")
         #expect(departures(words(from: "192.0.2.1", egress: 0xffff_ffff, stage: delivered)) == 0)
     }
 }

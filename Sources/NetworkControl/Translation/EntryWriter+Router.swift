@@ -165,6 +165,7 @@ extension EntryWriter {
     mutating func egressHost(_ row: Row) {
         var e = draft(.egressMapping, EntryPriority.normal, .egressHost, datapath: row[0], egress: row[1])
         e.load(RegisterMap.host, row[2])
+        e.load(RegisterMap.check, checks.ofPort(row[1]))
         e.load(RegisterMap.stage, UInt64(Stage.egressMapping.rawValue))
         e.next(.physicalMapping)
         add(e)

@@ -9,6 +9,7 @@ import Wire
 /// `HostEntryWriter` adds (H7, H8).
 struct EntryWriter {
     let extras: Interner<AccessExtras>
+    let checks: NameChecks
     var entries: [FlowEntry] = []
 
     typealias Row = UnsafeBufferPointer<UInt64>

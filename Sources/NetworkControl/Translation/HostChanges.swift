@@ -62,6 +62,7 @@ extension NetworkTranslation {
     }
 
     private func collectHostRows(_ c: inout ChangeCollector) {
+        let checks = self.checks
         let f = forwarding
         var collector = c
         // A port that is changed in place keeps its number.
@@ -72,7 +73,7 @@ extension NetworkTranslation {
         for (row, isPresent) in rows where isPresent { stays.insert(row[0] << 32 | row[2]) }
         for (row, isPresent) in rows {
             let number = ports[row[0], default: HostPorts()].number(of: row[2])
-            var writer = HostEntryWriter(host: row[0])
+            var writer = HostEntryWriter(host: row[0], checks: checks)
             row.withUnsafeBufferPointer { writer.localPort($0, number: number) }
             if isPresent {
                 collector.add(writer.program, to: row[0])
@@ -82,7 +83,7 @@ extension NetworkTranslation {
             }
         }
         f.tunnels.drainChanges { row, isPresent in
-            var writer = HostEntryWriter(host: row[0])
+            var writer = HostEntryWriter(host: row[0], checks: checks)
             // Of a host that is gone, the entries are found without its address.
             if isPresent, let address = hostAddress(row[1]) {
                 writer.tunnel(to: row[1], address: address)
@@ -96,7 +97,7 @@ extension NetworkTranslation {
             guard let address = hostAddress(remote) else { continue }
             f.tunnels.forEach { row in
                 guard row[1] == remote else { return }
-                var writer = HostEntryWriter(host: row[0])
+                var writer = HostEntryWriter(host: row[0], checks: checks)
                 writer.tunnel(to: remote, address: address)
                 collector.removals[row[0], default: []].append(Self.deletion(Cookie(.tunnel, datapath: 0, detail: remote), mask: .max))
                 collector.add(writer.program, to: row[0])
@@ -105,7 +106,7 @@ extension NetworkTranslation {
         var floods: Set<[UInt64]> = []
         f.floodMembers.drainChanges { row, _ in floods.insert([row[0], row[1]]) }
         for key in floods {
-            var writer = HostEntryWriter(host: key[0])
+            var writer = HostEntryWriter(host: key[0], checks: checks)
             let members = floodMembers(key[0], key[1])
             if members.isEmpty {
                 collector.removals[key[0], default: []].append(Self.deletion(Cookie(.localFlood, datapath: key[1]), mask: .max))
@@ -122,6 +123,7 @@ extension NetworkTranslation {
     }
 
     private func collectUniversalRows(_ c: inout ChangeCollector) {
+        let checks = self.checks
         var collector = c
         // Hosts that had a datapath before and have it now, by datapath.
         var keepers: [UInt64: [UInt64]] = [:]
@@ -138,7 +140,7 @@ extension NetworkTranslation {
             section.relation.drainChanges { row, isPresent in
                 let hosts = hosts(of: row[0])
                 if hosts.isEmpty { return }
-                var writer = EntryWriter(extras: extras)
+                var writer = EntryWriter(extras: extras, checks: checks)
                 section.write(&writer, row)
                 let program = HostProgram(entries: writer.entries)
                 for host in hosts { if isPresent { collector.add(program, to: host) } else { collector.remove(program, from: host) } }
@@ -188,7 +190,7 @@ extension NetworkTranslation {
             }
             guard let address = hostAddress(host) else { continue }
             if c.appeared.contains(host) {
-                var writer = HostEntryWriter(host: host)
+                var writer = HostEntryWriter(host: host, checks: checks)
                 writer.base()
                 c.add(writer.program, to: host)
             }

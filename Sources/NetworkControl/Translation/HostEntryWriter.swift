@@ -44,9 +44,13 @@ public struct HostPorts: Sendable {
 /// Rows of a host's tables to its entries.
 struct HostEntryWriter {
     let host: UInt64
+    let checks: NameChecks
     private(set) var program = HostProgram()
 
-    init(host: UInt64) { self.host = host }
+    init(host: UInt64, checks: NameChecks) {
+        self.host = host
+        self.checks = checks
+    }
 
     private mutating func add(_ draft: EntryDraft) { program.entries.append(draft.entry) }
 
@@ -82,6 +86,7 @@ struct HostEntryWriter {
         add(into)
         var out = EntryDraft(.localDelivery, EntryPriority.normal, cookie)
         out.require(RegisterMap.egressPort, p)
+        out.require(RegisterMap.check, checks.ofPort(p))
         if queue != 0 { out.act(.setQueue(UInt32(queue - 1))) }
         out.act(.output(port: number))
         add(out)
@@ -96,7 +101,7 @@ struct HostEntryWriter {
         out.move(RegisterMap.stage.bits, CarriedContext.stage)
         out.move(Subfield(RegisterMap.ingressPort.bits.field, offset: 0, count: 24), CarriedContext.ingressPort)
         out.move(RegisterMap.marks.bits, CarriedContext.marks)
-        out.move(RegisterMap.datapath.bits, CarriedContext.datapath)
+        out.move(RegisterMap.check.bits, CarriedContext.check)
         if address.family == .ipv4 {
             out.load(.tunnelDst, address.low)
         } else {
@@ -115,7 +120,7 @@ struct HostEntryWriter {
         into.move(CarriedContext.stage, RegisterMap.stage.bits)
         into.move(CarriedContext.ingressPort, Subfield(RegisterMap.ingressPort.bits.field, offset: 0, count: 24))
         into.move(CarriedContext.marks, RegisterMap.marks.bits)
-        into.move(CarriedContext.datapath, RegisterMap.datapath.bits)
+        into.move(CarriedContext.check, RegisterMap.check.bits)
         into.next(.arrival)
         add(into)
     }
@@ -125,6 +130,8 @@ struct HostEntryWriter {
         if ports.isEmpty { return }
         var e = EntryDraft(.localDelivery, EntryPriority.normal, Cookie(.localFlood, datapath: datapath))
         e.require(RegisterMap.egressPort, RegisterMap.flood(of: datapath))
+        e.require(RegisterMap.check, checks.ofFlood(datapath))
+        e.load(RegisterMap.datapath, datapath)
         for port in ports.sorted() {
             e.load(RegisterMap.egressPort, port)
             e.next(.switchEgressAccess)
@@ -133,13 +140,14 @@ struct HostEntryWriter {
     }
 
     /// The entry by which a flood reaches the hosts of a switch, each once (B145): the same for all hosts, for a host that is meant itself takes its own way.
-    static func floodHosts(_ datapath: UInt64, hosts: [UInt64]) -> FlowEntry? {
+    static func floodHosts(_ datapath: UInt64, hosts: [UInt64], checks: NameChecks) -> FlowEntry? {
         if hosts.isEmpty { return nil }
         var e = EntryDraft(.floodMapping, EntryPriority.normal, Cookie(.flood, datapath: datapath))
         e.require(RegisterMap.datapath, datapath)
         for host in hosts.sorted() {
             // The copies for this host's own ports change these.
             e.load(RegisterMap.egressPort, RegisterMap.flood(of: datapath))
+            e.load(RegisterMap.check, checks.ofFlood(datapath))
             e.load(RegisterMap.stage, UInt64(Stage.forwarding.rawValue))
             e.load(RegisterMap.host, host)
             e.next(.physicalMapping)

@@ -44,6 +44,20 @@ public struct Identifiers: Sendable {
     public func name(_ number: UInt64) -> String? { number > 0 && number < UInt64(names.count) ? names[Int(number)] : nil }
 }
 
+/// 24 bits of the names of ports and datapaths; see `RegisterMap.check`.
+struct NameChecks {
+    let ports: Identifiers
+    let datapaths: Identifiers
+
+    func ofPort(_ port: UInt64) -> UInt64 { Self.check("port " + (ports.name(port) ?? "")) }
+    func ofFlood(_ datapath: UInt64) -> UInt64 { Self.check("flood " + (datapaths.name(datapath) ?? "")) }
+
+    private static func check(_ name: String) -> UInt64 {
+        let seed = InputTranslation.seed(name)
+        return (seed ^ seed >> 24 ^ seed >> 48) & 0xff_ffff
+    }
+}
+
 /// Values that are more than a number, as numbers: the same value always gets the same one. Values are kept for as long as the interner lives.
 final class Interner<Value: Hashable> {
     private var numbers: [Value: UInt64] = [:]

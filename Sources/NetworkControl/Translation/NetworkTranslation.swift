@@ -125,7 +125,7 @@ public final class NetworkTranslation {
 
     /// The universal entries of a datapath.
     func universalEntries(datapath: UInt64) -> [FlowEntry] {
-        var writer = EntryWriter(extras: extras)
+        var writer = EntryWriter(extras: extras, checks: checks)
         for (section, index) in zip(sections, sectionsByDatapath) {
             section.relation.forEach(index, [datapath]) { section.write(&writer, $0) }
         }
@@ -133,10 +133,12 @@ public final class NetworkTranslation {
         return writer.entries
     }
 
+    var checks: NameChecks { NameChecks(ports: input.ports, datapaths: input.datapaths) }
+
     func floodEntry(_ datapath: UInt64) -> FlowEntry? {
         var hosts: [UInt64] = []
         forwarding.floodHosts.forEach(floodHostsByDatapath, [datapath]) { hosts.append($0[1]) }
-        return HostEntryWriter.floodHosts(datapath, hosts: hosts)
+        return HostEntryWriter.floodHosts(datapath, hosts: hosts, checks: checks)
     }
 
     /// Every universal entry: what any host that implements these datapaths has (UPCP).
@@ -186,7 +188,7 @@ public final class NetworkTranslation {
 
     /// The host's own part.
     func hostProgram(_ host: UInt64) -> HostProgram {
-        var writer = HostEntryWriter(host: host)
+        var writer = HostEntryWriter(host: host, checks: checks)
         writer.base()
         numberPorts(of: host)
         forwarding.localPorts.forEach(portsByHost, [host]) { row in

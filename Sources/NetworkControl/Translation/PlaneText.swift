@@ -80,7 +80,7 @@ extension NetworkTranslation {
         case .load(let value, RegisterMap.egressPort.bits): return "out=\(portName(value.low))"
         case .load(let value, RegisterMap.host.bits): return "host=\(hostName(value.low))"
         case .load(let value, RegisterMap.nextHop.bits): return "next_hop=\(value.low)"
-        case .load(_, RegisterMap.stage.bits), .load(_, Subfield(.inPort)): return nil
+        case .load(_, RegisterMap.stage.bits), .load(_, RegisterMap.check.bits), .load(_, Subfield(.inPort)): return nil
         case .move(let from, RegisterMap.nextHopIPv4), .move(let from, RegisterMap.nextHopAddress.bits):
             return "next_hop_address=\(FlowText.text(from))"
         case .move(RegisterMap.ingressPort.bits, RegisterMap.egressPort.bits): return "out=in"

@@ -35,11 +35,14 @@ public enum RegisterMap {
     /// Which slice of a middlebox, and the port towards it.
     public static let slice = Place("slice", .reg9, 0, 16)
     public static let servicePort = Place("service port", .reg9, 16, 16)
+    /// 24 bits of the name of the egress port, or of the switch for a flood: who delivers compares it, so that hosts which number ports differently, for
+    /// a moment or by mistake, lose packets rather than deliver them to another tenant.
+    public static let check = Place("check", .reg10, 0, 24)
     /// Scratch of flow templates and the daemons that fill them.
     public static let template = Place("template", .xxreg3)
 
     public static let all = [
-        datapath, ingressPort, egressPort, host, stage, nextHop, nextHopAddress, marks, slice, servicePort, template,
+        datapath, ingressPort, egressPort, host, stage, nextHop, nextHopAddress, marks, slice, servicePort, check, template,
     ]
 
     /// The low half of `nextHopAddress`, where an IPv4 address lies.
@@ -54,12 +57,12 @@ public enum RegisterMap {
 /// The logical context as it travels between hosts: Geneve's critical option, `tun_metadata0`, with the marks in `tun_metadata1` (Docs/Tunnels.md).
 ///
 /// The egress port alone says where the packet is to go, without naming a tenant (spec B135, B136); the stage says what is left to do (B82), the ingress
-/// port serves access rules at the last hop. `tun_id` repeats the datapath for people who look at the underlay; nothing reads it.
+/// port serves access rules at the last hop. `tun_id` is the check of the egress port's name.
 public enum CarriedContext {
     public static let egressPort = Subfield(.tunnelMetadata0, offset: 0, count: 32)
     public static let stage = Subfield(.tunnelMetadata0, offset: 32, count: 8)
     public static let ingressPort = Subfield(.tunnelMetadata0, offset: 40, count: 24)
     public static let marks = Subfield(.tunnelMetadata1, offset: 0, count: 32)
-    public static let datapath = Subfield(.tunnelID, offset: 0, count: 24)
-    public static let all = [egressPort, stage, ingressPort, marks, datapath]
+    public static let check = Subfield(.tunnelID, offset: 0, count: 24)
+    public static let all = [egressPort, stage, ingressPort, marks, check]
 }
