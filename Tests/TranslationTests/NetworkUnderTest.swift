@@ -5,6 +5,10 @@ import NetworkSimulation
 import Testing
 import Translation
 
+extension PacketFate {
+    var isAnswered: Bool { ends.contains { if case .request(_, _, true) = $0 { true } else { false } } }
+}
+
 /// A network file with all its hosts in memory, and what tests say about packets in it.
 final class NetworkUnderTest {
     let translation = NetworkTranslation()
@@ -45,10 +49,10 @@ final class NetworkUnderTest {
         return try #require(fate.deliveries.first, "\(fate)", sourceLocation: sourceLocation).bytes
     }
 
-    /// Nobody gets it; returns what the entry that ended it is for.
+    /// Nobody gets it, but perhaps the sender an answer; returns what the entry that ended it is for.
     func ended(_ frame: [UInt8], from port: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> (stage: Stage?, meaning: String) {
         let fate = try send(frame, from: port)
-        #expect(fate.deliveries.isEmpty, "\(fate)", sourceLocation: sourceLocation)
+        #expect(fate.deliveries.allSatisfy { $0.port == port && fate.isAnswered }, "\(fate)", sourceLocation: sourceLocation)
         for end in fate.ends {
             switch end {
             case .dropped(let drop): return (drop.stage, drop.meaning ?? "nothing matched")

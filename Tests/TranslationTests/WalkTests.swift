@@ -87,6 +87,19 @@ import Wire
         #expect(Frames.source(frame) == Self.toWeb && Frames.destination(frame) == Self.vm1)
     }
 
+    @Test func pingFromALinkLocalAddressIsAnsweredOnItsLink() throws {
+        let net = try NetworkUnderTest.example()
+        try net.edit { $0.tenants[0].routers[0].ports[0].addresses.append(.init("fe80::1/64")!) }
+        let from = "fe80::ff:fe00:1"
+        for to in ["fe80::1", "2001:db8:1::1"] {
+            let echo = Frames.icmpv6(from, to, [128, 0, 0, 0, 0x12, 0x34, 0, 1, 1, 2, 3, 4])
+            let request = Frames.ethernet(Self.vm1, Self.toWeb, 0x86dd, Frames.ipv6(from, to, protocol: 58, echo))
+            let frame = try net.delivered(request, from: "blue/web/vm1", to: "blue/web/vm1")
+            #expect(Frames.source(frame) == Self.toWeb && Frames.destination(frame) == Self.vm1 && frame[21] == 64 && frame[54] == 129)
+            #expect(Array(frame[22..<54]) == Frames.v6(to) + Frames.v6(from) && Frames.hasRightICMPv6Checksum(frame))
+        }
+    }
+
     @Test func aPacketWhoseTimeIsUpGoesToTheControllerAndNoFurther() throws {
         let net = try NetworkUnderTest.example()
         #expect(try net.ended(Self.ping("10.0.2.10", mac: Self.toWeb, ttl: 1), from: "blue/web/vm1").meaning == "time exceeded at router blue/edge")

@@ -109,7 +109,8 @@ import Testing
             ], in: folder)
         #expect(run.code == 0, "\(run.errors)")
         let object = try run.object()
-        #expect(object["packets"] as? Int == 5 && object["delivered"] as? Int == 2 && object["tunneled"] as? Int == 2)
+        #expect(
+            object["packets"] as? Int == 5 && object["delivered"] as? Int == 3 && object["answered"] as? Int == 1 && object["tunneled"] as? Int == 2)
         #expect(
             object["drops"] as? [String: Int] == [
                 "switch egress access: default of blue/db, out": 1, "L2 forwarding: unknown address on green/web": 1,

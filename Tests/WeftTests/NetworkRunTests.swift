@@ -20,6 +20,16 @@ import Testing
         }
         #expect(lab.ping(from: "blue1", "10.0.2.10", ["-M", "do", "-s", "1372"]))
         #expect(lab.ping(from: "blue4", "10.0.1.10"))
+        // The router says that time is up, and that there is no route, from its address there.
+        #expect(
+            try lab.output(["netns", "exec", lab.name("blue1"), "ping", "-c", "1", "-t", "1", "-W", "1", "10.0.2.10"]).contains(
+                "From 10.0.1.1 icmp_seq=1 Time to live exceeded"))
+        #expect(
+            try lab.output(["netns", "exec", lab.name("blue1"), "ping", "-c", "1", "-W", "1", "172.16.0.1"]).contains(
+                "From 10.0.1.1 icmp_seq=1 Destination Net Unreachable"))
+        #expect(
+            try lab.output(["netns", "exec", lab.name("blue1"), "ping", "-c", "1", "-t", "1", "-W", "1", "2001:db8:2::10"]).contains(
+                "From 2001:db8:1::1 icmp_seq=1 Time exceeded: Hop limit"))
         // Green has blue's addresses and MACs, its machine on the other host, and no router.
         #expect(lab.ping(from: "green1", "10.0.1.11"))
         #expect(!lab.ping(from: "green1", "10.0.2.10"))
@@ -116,6 +126,8 @@ private final class NetworkRunLab {
     private var all: [String] { ["A", "B"] + Self.workloads.map(\.name) }
 
     @discardableResult func ip(_ arguments: [String]) -> Int32 { (try? WeftProgram.runTool("ip", arguments, in: folder).code) ?? -1 }
+
+    func output(_ arguments: [String]) throws -> String { try WeftProgram.runTool("ip", arguments, in: folder).text }
 
     init() throws {
         for n in all {

@@ -63,10 +63,34 @@ extension EntryWriter {
         echo.load(.ipTTL, 65)
         echo.next(.routing)
         add(echo)
+        if address.family == .ipv6 { linkLocalEcho(d, address) }
         var other = draft(.routerLocal, EntryPriority.high, .routerOwnAddress, datapath: d)
         other.requireFamily(address.family)
         other.requireDestination(address.family, address.high, address.low, address.family.bits)
         add(other)
+    }
+
+    /// Echo requests from link-local addresses, which are not routed: answered by the port that they came by, to the MAC that they came from.
+    private mutating func linkLocalEcho(_ d: UInt64, _ address: IPAddress) {
+        var e = draft(.routerLocal, EntryPriority.highest + 1, .routerOwnAddress, datapath: d)
+        e.requireFamily(.ipv6)
+        e.requireSource(.ipv6, 0xfe80_0000_0000_0000, 0, 10)
+        e.requireDestination(.ipv6, address.high, address.low, 128)
+        e.require(.ipProto, 58)
+        e.require(.icmpv6Type, 128)
+        e.require(.icmpv6Code, 0)
+        let scratch = Subfield(RegisterMap.nextHopAddress.bits.field, offset: 0, count: 48)
+        e.move(Subfield(.ethDst), scratch)
+        e.move(.ethSrc, .ethDst)
+        e.move(scratch, Subfield(.ethSrc))
+        e.move(.ipv6Src, .ipv6Dst)
+        e.loadAddress(.ipv6Src, address.high, address.low)
+        e.load(.icmpv6Type, 129)
+        e.load(.ipTTL, 64)
+        e.move(RegisterMap.ingressPort.bits, RegisterMap.egressPort.bits)
+        e.forgetInPort()
+        e.next(.egressMapping)
+        add(e)
     }
 
     /// (FW-020…FW-029)

@@ -29,6 +29,7 @@ public final class NetworkTranslation {
     let floodHostsByDatapath: RowIndex
     let hostsByNumber: RowIndex
     let sectionsByDatapath: [RowIndex]
+    let addressesByPort: RowIndex
 
     /// - Parameter makeMAC: 46 bits of a router port's MAC from its seed; nil: the usual way.
     public convenience init(makeMAC: ((UInt64) -> UInt64)? = nil) { self.init(makeMAC: makeMAC, numbersOf: nil) }
@@ -48,6 +49,7 @@ public final class NetworkTranslation {
         membersByHost = forwarding.floodMembers.index(on: [0, 1])
         floodHostsByDatapath = forwarding.floodHosts.index(on: [0])
         hostsByNumber = control.hosts.index(on: [0])
+        addressesByPort = control.portAddresses.index(on: [0, 1])
         sectionsByDatapath = sections.map { $0.relation.index(on: [0]) }
         input = InputTranslation(tables: control, extras: extras)
         if let other {

@@ -18,8 +18,8 @@ final class SimulatedHost {
     /// What came of one packet here.
     struct Outcome {
         var departures: [Departure] = []
-        /// Packets for the controller, with the entry that sent them.
-        var requests: [(cookie: Cookie, bytes: [UInt8])] = []
+        /// Packets for the controller.
+        var requests: [PacketIn] = []
         var drops: [(reason: DropReason, table: UInt8?, cookie: Cookie?)] = []
     }
 
@@ -46,6 +46,7 @@ final class SimulatedHost {
     private let worker: Worker
     private let recorder = EventRecorder()
     private let exit = Exit()
+    private let packetIns = PacketInQueue {}
     private var last: (table: UInt8, priority: UInt16, cookie: UInt64)?
     private var attached: Set<UInt32> = []
 
@@ -56,6 +57,7 @@ final class SimulatedHost {
         worker = Worker(tables: tables, usesCache: usesCache, maxFrameLength: Self.maxFrameLength)
         worker.goLive()
         worker.recorder = recorder
+        worker.packetIns = packetIns
         attach(HostPorts.tunnel, isTunnel: true)
         worker.observePrograms { [unowned self] _, last in self.last = last }
     }
@@ -91,20 +93,40 @@ final class SimulatedHost {
         slot.pointee.isTunneled = tunnel != nil
         slot.pointee.offload = .none
         if let tunnel { for (i, word) in tunnel.enumerated() { slot.pointee.tunnel[i] = word } }
+        begin()
+        worker.processSlots(count: 1, now: time)
+        end(&outcome)
+        return outcome
+    }
+
+    /// Forwards what the controller answers.
+    func inject(_ answer: ControllerAnswer, time: UInt64) -> Outcome {
+        var outcome = Outcome()
+        let compiled = tables.compile(answer.actions)
+        defer { tables.release(compiled) }
+        begin()
+        if !worker.inject(answer.frame, inPort: ReservedPort.controller, metadata: answer.metadata, actions: compiled, now: time) {
+            outcome.drops.append((.frameTooLong, nil, nil))
+        }
+        end(&outcome)
+        return outcome
+    }
+
+    private func begin() {
         recorder.reset()
         exit.departures = []
         last = nil
-        worker.processSlots(count: 1, now: time)
+    }
+
+    private func end(_ outcome: inout Outcome) {
         outcome.departures = exit.departures
+        outcome.requests = packetIns.takeAll()
         let cookie = last.map { Cookie(value: $0.cookie) }
         for event in recorder.events {
             switch event.kind {
-            case .transmitted: break
-            case .controller:
-                outcome.requests.append((cookie ?? Cookie(value: 0), Array(recorder.bytes[event.offset..<(event.offset + event.length)])))
+            case .transmitted, .controller: break
             case .dropped: outcome.drops.append((DropReason(rawValue: UInt8(event.port))!, last?.table, cookie))
             }
         }
-        return outcome
     }
 }

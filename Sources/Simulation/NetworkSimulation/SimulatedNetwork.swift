@@ -72,19 +72,31 @@ public final class SimulatedNetwork {
         while let arrival = waiting.popLast() {
             fate.hosts.append(arrival.host.name)
             let outcome = arrival.host.forward(arrival.bytes, port: arrival.port, tunnel: arrival.tunnel, time: time)
-            for drop in outcome.drops { fate.ends.append(.dropped(dropped(drop, arrival.host))) }
-            for request in outcome.requests {
-                fate.ends.append(.request(host: arrival.host.name, meaning: translation.meaning(of: request.cookie), bytes: request.bytes))
-            }
-            for departure in outcome.departures {
-                if departure.port == HostPorts.tunnel {
-                    follow(departure, from: arrival, &waiting, &fate)
-                } else if let logical = translation.logicalPort(host: arrival.host.name, number: departure.port) {
-                    fate.ends.append(.delivered(host: arrival.host.name, port: translation.portName(logical), bytes: departure.bytes))
-                }
-            }
+            follow(outcome, arrival, &waiting, &fate, time, isAnswer: false)
         }
         return fate
+    }
+
+    /// Takes what came of a packet at a host to its ends, or to the next host.
+    private func follow(
+        _ outcome: SimulatedHost.Outcome, _ arrival: Arrival, _ waiting: inout [Arrival], _ fate: inout PacketFate, _ time: UInt64, isAnswer: Bool
+    ) {
+        for drop in outcome.drops { fate.ends.append(.dropped(dropped(drop, arrival.host))) }
+        for departure in outcome.departures {
+            if departure.port == HostPorts.tunnel {
+                follow(departure, from: arrival, &waiting, &fate)
+            } else if let logical = translation.logicalPort(host: arrival.host.name, number: departure.port) {
+                fate.ends.append(.delivered(host: arrival.host.name, port: translation.portName(logical), bytes: departure.bytes))
+            }
+        }
+        for request in outcome.requests {
+            let meaning = translation.meaning(of: Cookie(value: request.cookie))
+            // An answer is not answered.
+            let answer = isAnswer ? nil : translation.answer(to: request.frame, metadata: request.metadata, userdata: request.userdata)
+            fate.ends.append(.request(host: arrival.host.name, meaning: meaning, isAnswered: answer != nil))
+            guard let answer else { continue }
+            follow(arrival.host.inject(answer, time: time), arrival, &waiting, &fate, time, isAnswer: true)
+        }
     }
 
     private struct Arrival {
@@ -163,8 +175,8 @@ public struct PacketFate: Sendable {
     }
     public enum End: Sendable {
         case delivered(host: String, port: String, bytes: [UInt8])
-        /// Handed to the controller.
-        case request(host: String, meaning: String, bytes: [UInt8])
+        /// Handed to the controller, whose answer goes its own way.
+        case request(host: String, meaning: String, isAnswered: Bool)
         case dropped(Drop)
     }
     public var ends: [End] = []

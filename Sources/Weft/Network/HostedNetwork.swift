@@ -11,7 +11,7 @@ import Translation
 
 /// A network file and the part of it that one host runs: its ports as the switch knows them, its entries, and what a new version of the file changes.
 ///
-/// Used by one thread at a time: the main one until the switch runs, then the one that takes signals.
+/// Once the switch runs, the thread that takes signals reads new versions and the switch's control queue asks for answers, under a lock.
 final class HostedNetwork: @unchecked Sendable {
     /// A device's MTU with which frames fit into tunnels over an Ethernet of 1,500 bytes.
     static let tunneledMTU = 1400
@@ -20,6 +20,7 @@ final class HostedNetwork: @unchecked Sendable {
     let host: String
     private var description: NetworkDescription
     private let translation: NetworkTranslation
+    private let lock = NSLock()
     private var entries: [FlowModification]
     /// The ports that the switch has, by name.
     private var ports: [String: SwitchConfiguration.Port] = [:]
@@ -102,6 +103,14 @@ final class HostedNetwork: @unchecked Sendable {
         return all
     }
 
+    /// What is said to a packet that entries handed over.
+    func answer(_ packet: PacketIn) -> PacketAnswer? {
+        lock.withLock {
+            translation.answer(to: packet.frame, metadata: packet.metadata, userdata: packet.userdata)
+                .map { PacketAnswer(frame: $0.frame, metadata: $0.metadata, actions: $0.actions) }
+        }
+    }
+
     /// Reads the file again and has the switch do what is different; a faulty file changes nothing.
     func reload(_ daemon: SwitchDaemon, _ log: Logger) {
         let new: NetworkDescription
@@ -117,9 +126,8 @@ final class HostedNetwork: @unchecked Sendable {
         guard new.hosts.contains(where: { $0.name == host }) else {
             return log.error("the network stays as it is: this host is not in it", metadata: ["host": "\(host)"])
         }
-        let summary = translation.apply(new)
         description = new
-        let change = translation.takeChanges().first { $0.host == host }
+        let (summary, change) = lock.withLock { (translation.apply(new), translation.takeChanges().first { $0.host == host }) }
         let wanted = (try? Self.ports(new, host: host, translation)) ?? ports
         let gone = ports.filter { wanted[$0.key] != $0.value }.map(\.key).sorted()
         let added = wanted.filter { ports[$0.key] != $0.value }.map(\.value).sorted { $0.number! < $1.number! }

@@ -92,6 +92,7 @@ enum FateLine {
         struct Request: Encodable {
             var host: String
             var by: String
+            var answered: Bool
         }
         var packet: Int
         var time: Double
@@ -110,7 +111,7 @@ enum FateLine {
             case .delivered: break
             case .dropped(let drop):
                 line.dropped.append(.init(host: drop.host, stage: drop.stage?.title, by: drop.meaning, reason: drop.reason.name))
-            case .request(let host, let meaning, _): line.controller.append(.init(host: host, by: meaning))
+            case .request(let host, let meaning, let isAnswered): line.controller.append(.init(host: host, by: meaning, answered: isAnswered))
             }
         }
         let encoder = JSONEncoder()

@@ -19,6 +19,7 @@ struct NetworkReplaySummary {
     /// By stage and what the last entry is for.
     var drops: [String: Int] = [:]
     var requests: [String: Int] = [:]
+    var answered = 0
     var entries: [String: Int] = [:]
     var files: [String: String] = [:]
     var warnings: [String] = []
@@ -33,7 +34,9 @@ struct NetworkReplaySummary {
                 delivered += 1
                 ports[to, default: Port()].receivedPackets += 1
             case .dropped(let drop): drops[Self.text(drop), default: 0] += 1
-            case .request(_, let meaning, _): requests[meaning, default: 0] += 1
+            case .request(_, let meaning, let isAnswered):
+                requests[meaning, default: 0] += 1
+                if isAnswered { answered += 1 }
             }
         }
     }
@@ -59,6 +62,7 @@ struct NetworkReplaySummary {
             rows.append(["for the controller", ReplaySummary.count(UInt64(n)), what])
         }
         out += TextColumns.aligned(rows, numeric: [1])
+        if !requests.isEmpty { out.append("  \(ReplaySummary.count(UInt64(answered))) of those for the controller were answered") }
         out.append("  \(ReplaySummary.count(UInt64(tunneled))) went from host to host")
         out += ["", "Ports"]
         rows = [["port", "sent", "received", ""]]
@@ -86,6 +90,7 @@ struct NetworkReplaySummary {
         var ports: [String: Port]
         var drops: [String: Int]
         var controllerPackets: [String: Int]
+        var answered: Int
         var entries: [String: Int]
         var warnings: [String]
     }
@@ -93,7 +98,7 @@ struct NetworkReplaySummary {
     func json() throws -> String {
         let report = Report(
             packets: packets, bytes: bytes, seconds: seconds, delivered: delivered, tunneled: tunneled, ports: ports, drops: drops,
-            controllerPackets: requests, entries: entries, warnings: warnings)
+            controllerPackets: requests, answered: answered, entries: entries, warnings: warnings)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(report), as: UTF8.self)

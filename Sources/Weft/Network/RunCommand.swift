@@ -29,6 +29,9 @@ struct RunCommand: ParsableCommand {
     @Option(help: ArgumentHelp("What is logged: trace, debug, info, notice, warning, error or critical.", valueName: "level")) var logLevel: String =
         "info"
 
+    /// ICMP errors and resets in the name of routers and rules (RFC 1812 §4.3.2.8 asks for a limit).
+    static let answersPerSecond = 1000
+
     func validate() throws {
         if !(1...64).contains(workers) { throw ValidationError("--workers \(workers): must be 1 to 64") }
         if file == "-" { throw ValidationError("the network is read again on SIGHUP, so it must be a file") }
@@ -52,6 +55,7 @@ struct RunCommand: ParsableCommand {
             throw CommandError(error.description)
         }
         daemon.addMethod("trace") { (call: ControlCall) throws(ControlError) -> Data in try LiveTrace.answer(call, daemon.virtualSwitch) }
+        daemon.answerPackets(limit: Self.answersPerSecond) { network.answer($0) }
         // The entries before the first packet.
         if let (_, error) = daemon.virtualSwitch.applyAll(network.takeInitialEntries()) { throw CommandError("a flow entry is refused: \(error)") }
         daemon.start()

@@ -1,5 +1,20 @@
+import CLinux
 import Datapath
 import Flow
+import Ports
+import Synchronization
+
+/// A packet that answers one which entries handed over: forwarded by `actions`, with `metadata` as its registers.
+public struct PacketAnswer: Sendable {
+    public var frame: [UInt8]
+    public var metadata: FlowKey
+    public var actions: [Action]
+    public init(frame: [UInt8], metadata: FlowKey, actions: [Action]) {
+        self.frame = frame
+        self.metadata = metadata
+        self.actions = actions
+    }
+}
 
 /// What a program that has the switch inside it, as `weft run` has, does besides the configuration.
 extension SwitchDaemon {
@@ -27,5 +42,32 @@ extension SwitchDaemon {
                 done(true)
             }
         }
+    }
+
+    /// Has packets that entries hand to the controller answered, instead of passing them to OpenFlow controllers. Before `start`.
+    ///
+    /// - Parameters:
+    ///   - limit: answers in a second; further packets end unanswered.
+    ///   - answer: called on the control queue, one packet at a time.
+    public func answerPackets(limit: Int, _ answer: @escaping @Sendable (PacketIn) -> PacketAnswer?) {
+        let vswitch = virtualSwitch
+        let budget = Mutex((left: limit, second: UInt64(0)))
+        let queue = Mutex<PacketInQueue?>(nil)
+        let deliver: @Sendable () -> Void = { [unowned vswitch] in
+            guard let packets = queue.withLock({ $0 })?.takeAll() else { return }
+            for packet in packets {
+                let isWithin = budget.withLock { b -> Bool in
+                    let second = weft_monotonic_ns() / 1_000_000_000
+                    if b.second != second { b = (limit, second) }
+                    b.left -= 1
+                    return b.left >= 0
+                }
+                guard isWithin, let a = answer(packet) else { continue }
+                _ = vswitch.packetOut(a.frame, inPort: ReservedPort.controller, metadata: a.metadata, actions: a.actions)
+            }
+        }
+        let packetIns = PacketInQueue { [weak vswitch] in vswitch?.control.async(execute: deliver) }
+        queue.withLock { $0 = packetIns }
+        for thread in vswitch.threads { vswitch.reach(thread) { thread.worker.packetIns = packetIns } }
     }
 }
