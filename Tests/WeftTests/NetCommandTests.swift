@@ -73,6 +73,27 @@ import Testing
             ))
     }
 
+    @Test func diffTellsElementsAndEntriesThatChange() throws {
+        let text = try String(contentsOfFile: Self.example, encoding: .utf8)
+        let same = try net("diff", Self.example, Self.example)
+        #expect(same.code == 0 && same.text == "nothing changes\n")
+        var changed = text.replacingOccurrences(of: "to-ports: 5432", with: "to-ports: 5433")
+        changed = changed.replacingOccurrences(
+            of: "host: hostB, tap: green-vm2}",
+            with: "host: hostB, tap: green-vm2}\n          vm3: {mac: \"02:00:00:00:00:09\", addresses: [10.0.1.12], host: hostB}")
+        let run = try net("diff", Self.example, folder.file("new.yaml", changed), "--entries")
+        #expect(run.code == 3)
+        let lines = run.text.split(separator: "\n").map(String.init)
+        #expect(Array(lines.prefix(2)) == ["+ port green/web/vm3", "~ rule blue/db/postgres"])
+        #expect(lines[2].hasPrefix("1 port added, 1 rule changed; ") && lines[2].hasSuffix(" changes of entries on 2 hosts"))
+        // The rule is one entry, and goes before it comes.
+        #expect(run.text.contains("tp_dst=5432") && run.text.contains("tp_dst=5433"))
+        let hostA = lines.drop { $0 != lines[3] }.dropFirst().prefix { $0.hasPrefix("    ") }
+        #expect(lines[3] == "  hostA: \(hostA.count)")
+        // Nothing of green's switch but the new port's entries and the flood: no entry of another port is touched.
+        #expect(!run.text.contains("02:00:00:00:00:02"))
+    }
+
     @Test func showAndGraphNameWhatThereIs() throws {
         let text = try net("show", Self.example).text
         #expect(text.contains("tenant green\n  switch web") && text.contains("host hostB, 192.0.2.2\n") && text.contains("TAP blue-vm4"))

@@ -52,7 +52,7 @@ enum Path {
 
 extension NetworkDescription {
     /// Every element, in the order of the file.
-    func forEachElement(_ body: (NetworkElement) -> Void) {
+    public func forEachElement(_ body: (NetworkElement) -> Void) {
         for host in hosts { body(.host(host)) }
         for tenant in tenants {
             let t = tenant.name
