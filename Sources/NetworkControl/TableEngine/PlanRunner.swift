@@ -29,25 +29,30 @@ final class PlanRunner {
 
     /// Carries one changed row of the plan's atom through the plan.
     func run(_ plan: QueryPlan, row: UnsafePointer<UInt64>, slot: Int, sign: Int32) {
-        for constant in plan.constants { variables[constant.slot] = constant.value }
-        for binding in plan.bindings { variables[binding.slot] = row[binding.column] }
-        for check in plan.checks where row[check.column] != variables[check.slot] { return }
+        for i in 0..<plan.constants.count { variables[plan.constants[i].slot] = plan.constants[i].value }
+        for i in 0..<plan.bindings.count { variables[plan.bindings[i].slot] = row[plan.bindings[i].column] }
+        for i in 0..<plan.checks.count where row[plan.checks[i].column] != variables[plan.checks[i].slot] { return }
         step(plan, 0, slot, sign)
     }
 
     private func step(_ plan: QueryPlan, _ depth: Int, _ changed: Int, _ sign: Int32) {
-        if depth == plan.steps.count {
+        if depth == plan.sequence.count {
             for i in 0..<plan.headSlots.count { derived[i] = variables[plan.headSlots[i]] }
             derivations &+= 1
             plan.head.change(derived, by: sign)
             return
         }
-        let step = plan.steps[depth]
+        // Safe: the plan holds its steps.
+        plan.sequence[depth]._withUnsafeGuaranteedRef { take($0, plan, depth, changed, sign) }
+    }
+
+    @inline(__always) private func take(_ step: QueryPlan.Step, _ plan: QueryPlan, _ depth: Int, _ changed: Int, _ sign: Int32) {
         let key = keys + depth &* 2 &* Relation.widthLimit
         for i in 0..<step.inputs.count { key[i] = variables[step.inputs[i]] }
-        switch step.operation {
-        case .probe(let index):
+        switch step.kind {
+        case .probe:
             let relation = step.relation.unsafelyUnwrapped
+            let index = step.index.unsafelyUnwrapped
             let width = relation.width
             var slot = index.first(key)
             while slot >= 0 {
@@ -71,10 +76,10 @@ final class PlanRunner {
                 if step.excludesChange, slot == changed { continue }
                 if bind(step, relation.rows + slot &* relation.width) { self.step(plan, depth &+ 1, changed, sign) }
             }
-        case .function(let function):
+        case .function:
             visited &+= 1
             let results = key + Relation.widthLimit
-            if function.body(key, results), bind(step, results) { self.step(plan, depth &+ 1, changed, sign) }
+            if step.function.unsafelyUnwrapped.body(key, results), bind(step, results) { self.step(plan, depth &+ 1, changed, sign) }
         }
     }
 

@@ -18,16 +18,24 @@ final class QueryPlan {
         case function(FunctionTable)
     }
 
+    /// What the runner does at one depth. It reads tables and indexes without counting references: the engine holds them as long as its plans.
     final class Step {
         let operation: Operation
-        let relation: Relation?
+        unowned(unsafe) let relation: Relation?
+        /// Of a probe.
+        unowned(unsafe) let index: RowIndex?
+        /// Of a function; held by the rule.
+        unowned(unsafe) let function: FunctionTable?
         /// Variable slots whose values make up the key, the whole row or the arguments.
-        let inputs: [Int]
+        let inputs: PlanList<Int>
         /// Column and slot of variables that this step finds; for a function, results in order.
-        let outputs: [(column: Int, slot: Int)]
+        let outputs: PlanList<(column: Int, slot: Int)>
         /// Columns that must repeat a variable which this same step finds.
-        let repeats: [(column: Int, slot: Int)]
+        let repeats: PlanList<(column: Int, slot: Int)>
         let excludesChange: Bool
+        /// `operation` without what it names.
+        let kind: Kind
+        enum Kind { case probe, test, scan, function }
 
         init(
             _ operation: Operation, relation: Relation?, inputs: [Int], outputs: [(column: Int, slot: Int)], repeats: [(column: Int, slot: Int)],
@@ -35,24 +43,41 @@ final class QueryPlan {
         ) {
             self.operation = operation
             self.relation = relation
-            self.inputs = inputs
-            self.outputs = outputs
-            self.repeats = repeats
+            if case .probe(let index) = operation { self.index = index } else { index = nil }
+            if case .function(let function) = operation { self.function = function } else { function = nil }
+            kind =
+                switch operation {
+                case .probe: .probe
+                case .test: .test
+                case .scan: .scan
+                case .function: .function
+                }
+            self.inputs = PlanList(inputs)
+            self.outputs = PlanList(outputs)
+            self.repeats = PlanList(repeats)
             self.excludesChange = excludesChange
+        }
+
+        deinit {
+            inputs.free()
+            outputs.free()
+            repeats.free()
         }
     }
 
     let rule: Rule
-    let head: Relation
-    let headSlots: [Int]
+    unowned(unsafe) let head: Relation
+    let headSlots: PlanList<Int>
     /// Columns of the changed row to variables.
-    let bindings: [(column: Int, slot: Int)]
+    let bindings: PlanList<(column: Int, slot: Int)>
     /// Columns of the changed row that must equal a constant or an earlier column.
-    let checks: [(column: Int, slot: Int)]
+    let checks: PlanList<(column: Int, slot: Int)>
     let steps: [Step]
+    /// The same, for the runner.
+    let sequence: PlanList<Unmanaged<Step>>
     let slotCount: Int
     /// Slots preloaded with constants.
-    let constants: [(slot: Int, value: UInt64)]
+    let constants: PlanList<(slot: Int, value: UInt64)>
 
     /// - Parameter changed: index in the rule's body of the atom whose row changes.
     init(_ rule: Rule, changed: Int) {
@@ -128,11 +153,38 @@ final class QueryPlan {
         for term in rule.head.terms { precondition(isKnown(term), "rule '\(rule.name)': a column of the head is bound by nothing") }
         self.rule = rule
         head = rule.head.relation
-        headSlots = rule.head.terms.map(slot)
-        self.bindings = bindings
-        self.checks = checks
+        headSlots = PlanList(rule.head.terms.map(slot))
+        self.bindings = PlanList(bindings)
+        self.checks = PlanList(checks)
         self.steps = steps
-        self.constants = constants
+        sequence = PlanList(steps.map(Unmanaged.passUnretained))
+        self.constants = PlanList(constants)
         slotCount = slots.count
     }
+
+    deinit {
+        sequence.free()
+        headSlots.free()
+        bindings.free()
+        checks.free()
+        constants.free()
+    }
+}
+
+/// A list that a plan reads for every row: plain memory, so that reading it counts no references. Whoever has it frees it.
+struct PlanList<Element: BitwiseCopyable> {
+    let items: UnsafePointer<Element>
+    let count: Int
+
+    init(_ list: [Element]) {
+        let memory = UnsafeMutablePointer<Element>.allocate(capacity: max(list.count, 1))
+        memory.initialize(from: list, count: list.count)
+        items = UnsafePointer(memory)
+        count = list.count
+    }
+
+    func free() { items.deallocate() }
+
+    // Safe: plans index below `count` only.
+    @inline(__always) subscript(_ i: Int) -> Element { items[i] }
 }

@@ -111,6 +111,8 @@ public final class Relation {
     /// - Returns: the number of rows whose presence changed.
     func settle(_ propagate: (_ slot: Int, _ sign: Int32) -> Void) -> Int {
         var changed = 0
+        // Safe: the relation holds its indexes.
+        let indexes = self.indexes.map(Unmanaged.passUnretained)
         for at in dirty.indices {
             let slot = Int(dirty[at])
             let old = counts[slot]
@@ -120,13 +122,13 @@ public final class Relation {
             if old == 0, new > 0 {
                 counts[slot] = new
                 count += 1
-                for index in indexes { index.insert(slot, self) }
+                for index in indexes { index._withUnsafeGuaranteedRef { $0.insert(slot, self) } }
                 if isOutput { log(slot, true) }
                 changed += 1
                 propagate(slot, 1)
             } else if old > 0, new == 0 {
                 propagate(slot, -1)
-                for index in indexes { index.remove(slot, self) }
+                for index in indexes { index._withUnsafeGuaranteedRef { $0.remove(slot, self) } }
                 if isOutput { log(slot, false) }
                 counts[slot] = 0
                 count -= 1

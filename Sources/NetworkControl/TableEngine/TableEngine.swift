@@ -74,9 +74,13 @@ public final class TableEngine {
         runner.derivations = 0
         for number in order where relations[number].hasPendingChanges {
             let relation = relations[number]
-            let plans = self.plans[number]
+            // Safe: the engine holds its plans.
+            let plans = self.plans[number].map(Unmanaged.passUnretained)
+            let runner = self.runner
             work.changed += relation.settle { slot, sign in
-                for plan in plans { runner.run(plan, row: relation.rows + slot &* relation.width, slot: slot, sign: sign) }
+                for plan in plans {
+                    plan._withUnsafeGuaranteedRef { runner.run($0, row: relation.rows + slot &* relation.width, slot: slot, sign: sign) }
+                }
             }
         }
         work.visited = runner.visited

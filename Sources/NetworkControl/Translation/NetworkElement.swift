@@ -3,7 +3,8 @@ import LogicalNetwork
 /// A part of a network that is put and removed as one: what an API call is about, and the unit of comparison between two versions of a network.
 ///
 /// The rows of an element depend on nothing but the element and the numbers of the names in it, so that one change costs one element.
-public enum NetworkElement: Hashable, Sendable {
+/// Indirect, since networks hold many and dictionaries move them.
+public indirect enum NetworkElement: Hashable, Sendable {
     case host(Host)
     case addressSet(tenant: String, AddressSet)
     case logicalSwitch(tenant: String, name: String, SwitchTraits)

@@ -83,7 +83,7 @@ public final class NetworkTranslation {
         var removed: [NetworkElement] = []
         var put: [NetworkElement] = []
         network.forEachElement { element in
-            if let before = old.removeValue(forKey: element.path) {
+            if !old.isEmpty, let before = old.removeValue(forKey: element.path) {
                 if before == element { return }
                 removed.append(before)
             }
