@@ -56,11 +56,26 @@ let package = Package(
             ],
             path: "Sources/SwitchControl/SwitchAgent"),
 
+        // The logical networks.
+        .target(name: "LogicalNetwork", dependencies: ["Wire"], path: "Sources/NetworkControl/LogicalNetwork"),
+        .target(
+            name: "NetworkFile", dependencies: ["Wire", "LogicalNetwork", .product(name: "Yams", package: "Yams")],
+            path: "Sources/NetworkControl/NetworkFile"),
+        .target(
+            name: "TableEngine", path: "Sources/NetworkControl/TableEngine",
+            // One thread per engine; the run-time checks cost a tenth of a full computation.
+            swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]),
+        .target(
+            name: "Translation", dependencies: ["Wire", "Flow", "LogicalNetwork", "TableEngine"], path: "Sources/NetworkControl/Translation"),
+        .target(
+            name: "NetworkSimulation", dependencies: ["Wire", "Flow", "Ports", "Datapath", "LogicalNetwork", "Translation"],
+            path: "Sources/Simulation/NetworkSimulation"),
+
         // The command-line program.
         .executableTarget(
             name: "weft",
             dependencies: [
-                "Wire", "Flow", "Ports", "Datapath", "SwitchAgent", "CLinux",
+                "Wire", "Flow", "Ports", "Datapath", "SwitchAgent", "CLinux", "LogicalNetwork", "NetworkFile", "Translation", "NetworkSimulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log"),
             ],
             path: "Sources/Weft"),
@@ -76,6 +91,12 @@ let package = Package(
             name: "SwitchAgentTests",
             dependencies: ["SwitchAgent", "Datapath", "Ports", "Flow", "Wire", .product(name: "Logging", package: "swift-log")],
             path: "Tests/SwitchAgentTests"),
+        .testTarget(name: "TableEngineTests", dependencies: ["TableEngine"], path: "Tests/TableEngineTests"),
+        .testTarget(name: "LogicalNetworkTests", dependencies: ["LogicalNetwork", "NetworkFile", "Wire"], path: "Tests/LogicalNetworkTests"),
+        .testTarget(
+            name: "TranslationTests",
+            dependencies: ["Translation", "NetworkSimulation", "NetworkFile", "LogicalNetwork", "TableEngine", "Datapath", "Flow", "Wire"],
+            path: "Tests/TranslationTests"),
         // These run the program as a process.
         .testTarget(name: "WeftTests", dependencies: ["weft"], path: "Tests/WeftTests"),
         // The naive packet path that the datapath is compared with, and random pipelines and packets for both.

@@ -1,0 +1,14 @@
+/// The sizes that a network may have; what is larger is refused by name.
+public enum NetworkLimits {
+    /// Characters of a name.
+    public static let nameLength = 63
+    /// Access rules of one switch or router: each has a priority of its own.
+    public static let rules = 16_000
+    public static let policies = 16_000
+    /// Entries that one rule may come to, the product of its lists.
+    public static let entriesPerRule = 65_536
+    /// Hosts: the physical mapping tells them apart by 16 bits.
+    public static let hosts = 65_534
+    /// Linux device names (IFNAMSIZ less the end).
+    public static let deviceNameLength = 15
+}

@@ -1,0 +1,66 @@
+import Wire
+
+extension NetworkValidation {
+    mutating func checkSwitch(_ s: LogicalSwitch, in scope: TenantScope) {
+        checkNames("port", s.ports.map { ($0.name, $0.place) })
+        for port in s.ports { checkPort(port) }
+        checkAddresses(s, scope)
+        checkAccess(s.access, of: "switch \(s.name)", ports: Set(s.ports.map(\.name)), in: scope)
+    }
+
+    private mutating func checkPort(_ port: SwitchPort) {
+        let what = "port \(port.name)"
+        if let mac = port.mac {
+            if mac.isGroup { fault(port.place, "\(what): \(mac) is a group address") }
+            if mac.bits == 0 { fault(port.place, "\(what): \(mac) is no address") }
+        } else if !port.isUplink {
+            fault(port.place, "\(what) has no mac")
+        }
+        if port.isUplink {
+            if port.mac != nil || !port.addresses.isEmpty { fault(port.place, "\(what) is an uplink: no one mac or address is behind it") }
+            if port.host == nil { fault(port.place, "\(what) is an uplink and has no host") }
+        }
+        for address in port.addresses where address.isMulticast || address.isUnspecified {
+            fault(port.place, "\(what): \(address) is no address of one machine")
+        }
+        if let host = port.host, !hostNames.contains(host) { fault(port.place, "\(what): there is no host '\(host)'") }
+        if let attachment = port.attachment {
+            if port.host == nil { fault(port.place, "\(what) is attached to '\(attachment.name)' but has no host") }
+            if case .namespace = attachment {
+                if attachment.name.isEmpty { fault(port.place, "\(what): a namespace has a name") }
+            } else if attachment.name.isEmpty || attachment.name.utf8.count > NetworkLimits.deviceNameLength {
+                fault(port.place, "\(what): '\(attachment.name)' is no device name: 1 to \(NetworkLimits.deviceNameLength) characters")
+            }
+        }
+    }
+
+    /// MACs and addresses on a switch, those of router ports and neighbours included, are each of one owner.
+    private mutating func checkAddresses(_ s: LogicalSwitch, _ scope: TenantScope) {
+        var macs: [MACAddress: String] = [:]
+        var addresses: [IPAddress: String] = [:]
+        func claim(_ mac: MACAddress?, _ owned: [IPAddress], _ owner: String, _ place: Place) {
+            if let mac, let other = macs.updateValue(owner, forKey: mac) {
+                fault(place, "\(owner) has the mac \(mac) of \(other) on switch \(s.name)")
+            }
+            for address in owned {
+                if let other = addresses.updateValue(owner, forKey: address) {
+                    fault(place, "\(owner) has the address \(address) of \(other) on switch \(s.name)")
+                }
+            }
+        }
+        for port in s.ports { claim(port.mac, port.addresses, "port \(port.name)", port.place) }
+        for (router, port) in scope.routerPorts[s.name] ?? [] {
+            claim(port.mac, port.addresses.map(\.address), "port \(port.name) of router \(router.name)", port.place)
+        }
+        for neighbor in s.neighbors {
+            if neighbor.mac.isGroup { fault(neighbor.place, "neighbor \(neighbor.address): \(neighbor.mac) is a group address") }
+            claim(nil, [neighbor.address], "neighbor \(neighbor.address)", neighbor.place)
+        }
+        if !s.neighbors.isEmpty, !s.ports.contains(where: \.isUplink) {
+            fault(s.neighbors[0].place, "switch \(s.name) has neighbors but no uplink port behind which they are")
+        }
+        if s.ports.count(where: \.isUplink) > 1 {
+            fault(s.place, "switch \(s.name) has more than one uplink: frames could go round in the external network")
+        }
+    }
+}

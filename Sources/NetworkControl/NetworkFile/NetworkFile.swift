@@ -1,0 +1,89 @@
+import LogicalNetwork
+import Wire
+import Yams
+
+/// Reads the YAML form of a network (Docs/NetworkFile.md).
+///
+/// A file is taken as a whole or not at all: `NetworkFaults` holds everything that is wrong with it, first what cannot be read, then what does not fit
+/// together, each with its line and column.
+public enum NetworkFile {
+    /// Larger files are refused.
+    public static let sizeLimit = 256 << 20
+
+    public static func parse(_ text: String) throws(NetworkFaults) -> NetworkDescription {
+        if text.utf8.count > sizeLimit { throw NetworkFaults([NetworkFault(.none, "the file has more than \(sizeLimit) bytes")]) }
+        let collector = FaultCollector()
+        var network = NetworkDescription()
+        do {
+            guard let root = try Yams.compose(yaml: text) else {
+                throw NetworkFaults([NetworkFault(.none, "the file is empty")])
+            }
+            if var reader = ElementReader(root, what: "the network", collector) {
+                network.hosts = reader.elements("hosts").compactMap { host($0.name, $0.node, $0.place, collector) }
+                network.tenants = reader.elements("tenants").compactMap { tenant($0.name, $0.node, $0.place, collector) }
+                reader.finish()
+            }
+        } catch let error as NetworkFaults {
+            throw error
+        } catch let error as YamlError {
+            throw NetworkFaults([fault(error)])
+        } catch {
+            throw NetworkFaults([NetworkFault(.none, "\(error)")])
+        }
+        var faults = collector.faults
+        do throws(NetworkFaults) { try network.validate() } catch { faults += error.faults }
+        if !faults.isEmpty { throw NetworkFaults(faults) }
+        return network
+    }
+
+    private static func fault(_ error: YamlError) -> NetworkFault {
+        switch error {
+        case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+            .composer(let context, let problem, let mark, _):
+            return NetworkFault(
+                Place(line: mark.line, column: mark.column), [problem, context?.text ?? ""].filter { !$0.isEmpty }.joined(separator: " "))
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            let place = Place(line: context.mark.line, column: context.mark.column)
+            return NetworkFault(place, "\(duplicates.joined(separator: ", ")) is there twice in the mapping that begins here")
+        default: return NetworkFault(.none, "\(error)")
+        }
+    }
+
+    private static func host(_ name: String, _ node: Node, _ place: Place, _ collector: FaultCollector) -> Host? {
+        guard var r = ElementReader(node, what: "host \(name)", place: place, collector) else { return nil }
+        defer { r.finish() }
+        if let kind = r.text("tunnel"), kind != "geneve" {
+            r.fault("tunnel must be geneve, the form that carries a packet's logical context, not '\(kind)'")
+        }
+        guard let address = r.value("address", "an IP address", IPAddress.init) else {
+            if !r.has("address") { r.missing("address") }
+            return nil
+        }
+        return Host(name: name, address: address, place: place)
+    }
+
+    private static func tenant(_ name: String, _ node: Node, _ place: Place, _ collector: FaultCollector) -> Tenant? {
+        guard var r = ElementReader(node, what: "tenant \(name)", place: place, collector) else { return nil }
+        defer { r.finish() }
+        var tenant = Tenant(name: name, place: place)
+        for (set, node, place) in r.elements("address-sets") {
+            var members: [AddressPrefix] = []
+            for item in node.sequence.map(Array.init) ?? [node] {
+                if let prefix = item.scalar.flatMap({ AddressPrefix($0.string) }) {
+                    members.append(prefix)
+                } else {
+                    collector.add(item, "address set \(set): a member is an address or a prefix, as 10.0.0.0/24")
+                }
+            }
+            tenant.addressSets.append(AddressSet(name: set, members: members, place: place))
+        }
+        tenant.switches = r.elements("switches").compactMap { SwitchReader(name: $0.name, place: $0.place, collector: collector).read($0.node) }
+        tenant.routers = r.elements("routers").compactMap { RouterReader(name: $0.name, place: $0.place, collector: collector).read($0.node) }
+        return tenant
+    }
+}
+
+/// A prefix, or `$name` of an address set.
+func addressTerm(_ text: String) -> AddressTerm? {
+    text.hasPrefix("$") ? .set(String(text.dropFirst())) : AddressPrefix(text).map(AddressTerm.prefix)
+}

@@ -1,0 +1,157 @@
+import Flow
+import LogicalNetwork
+
+/// What only one host has: entries with its ports and tunnels, and its meters (UPCP to CPCP; spec 000-059, H7, H8, A-026).
+public struct HostProgram: Sendable {
+    public var entries: [FlowEntry] = []
+    public var meters: [Meter] = []
+}
+
+/// Numbers of the ports of a host's forwarding element.
+///
+/// One tunnel port serves all tunnels of a host: entries set the far end and look at the near one.
+public struct HostPorts: Sendable {
+    public static let tunnel: UInt32 = 0xfe00
+    private var numbers: [UInt64: UInt32] = [:]
+    private var logical: [UInt32: UInt64] = [:]
+    private var next: UInt32 = 1
+    private var free: [UInt32] = []
+
+    /// The number of a logical port that is on this host, a new one if it has none.
+    mutating func number(of port: UInt64) -> UInt32 {
+        if let known = numbers[port] { return known }
+        let number = free.popLast() ?? next
+        if number == next { next += 1 }
+        precondition(number < Self.tunnel, "a host has at most \(Self.tunnel - 1) ports")
+        numbers[port] = number
+        logical[number] = port
+        return number
+    }
+
+    mutating func release(_ port: UInt64) {
+        guard let number = numbers.removeValue(forKey: port) else { return }
+        logical[number] = nil
+        free.append(number)
+    }
+
+    /// The logical port behind a number.
+    func port(_ number: UInt32) -> UInt64? { logical[number] }
+
+    /// The logical ports of this host with their numbers.
+    public var all: [UInt64: UInt32] { numbers }
+}
+
+/// Rows of a host's tables to its entries.
+struct HostEntryWriter {
+    let host: UInt64
+    let checks: NameChecks
+    private(set) var program = HostProgram()
+
+    init(host: UInt64, checks: NameChecks) {
+        self.host = host
+        self.checks = checks
+    }
+
+    private mutating func add(_ draft: EntryDraft) { program.entries.append(draft.entry) }
+
+    /// What every host has: its own ports are its own, and what comes by a tunnel goes on behind the stage that is complete.
+    mutating func base() {
+        var own = EntryDraft(.physicalMapping, EntryPriority.normal, Cookie(.localPort, datapath: 0))
+        own.require(RegisterMap.host, host)
+        own.next(.localDelivery)
+        add(own)
+        for (done, next) in [(Stage.egressMapping, Stage.localDelivery), (.forwarding, .localDelivery)] {
+            var e = EntryDraft(.arrival, EntryPriority.normal, Cookie(.arrival, datapath: 0))
+            e.require(RegisterMap.stage, UInt64(done.rawValue))
+            e.next(next)
+            add(e)
+        }
+    }
+
+    /// A port in both directions: to its logical port (2605, B02) and from it (B15), with its queue and rate.
+    mutating func localPort(_ row: UnsafeBufferPointer<UInt64>, number: UInt32) {
+        let (d, p, queue, rate) = (row[1], row[2], row[3], row[4])
+        let cookie = Cookie(.localPort, datapath: d, detail: p)
+        var into = EntryDraft(.ingressMapping, EntryPriority.normal, cookie)
+        into.require(.inPort, UInt64(number))
+        if rate != 0 {
+            // A burst of a tenth of a second, and no less than a full-sized frame with offload.
+            let burst = max(UInt32(truncatingIfNeeded: rate / 10), 524)
+            program.meters.append(Meter(id: number, unit: .kbps, hasBurst: true, bands: [.drop(rate: UInt32(rate), burst: burst)]))
+            into.act(.meter(number))
+        }
+        into.load(RegisterMap.datapath, d)
+        into.load(RegisterMap.ingressPort, p)
+        into.next(.portSecurity)
+        add(into)
+        var out = EntryDraft(.localDelivery, EntryPriority.normal, cookie)
+        out.require(RegisterMap.egressPort, p)
+        out.require(RegisterMap.check, checks.ofPort(p))
+        if queue != 0 { out.act(.setQueue(UInt32(queue - 1))) }
+        out.act(.output(port: number))
+        add(out)
+    }
+
+    /// Both directions of a tunnel; context is taken from known hosts only.
+    mutating func tunnel(to remote: UInt64, address: IPAddress) {
+        let cookie = Cookie(.tunnel, datapath: 0, detail: remote)
+        var out = EntryDraft(.physicalMapping, EntryPriority.normal, cookie)
+        out.require(RegisterMap.host, remote)
+        out.move(RegisterMap.egressPort.bits, CarriedContext.egressPort)
+        out.move(RegisterMap.stage.bits, CarriedContext.stage)
+        out.move(Subfield(RegisterMap.ingressPort.bits.field, offset: 0, count: 24), CarriedContext.ingressPort)
+        out.move(RegisterMap.marks.bits, CarriedContext.marks)
+        out.move(RegisterMap.check.bits, CarriedContext.check)
+        if address.family == .ipv4 {
+            out.load(.tunnelDst, address.low)
+        } else {
+            out.loadAddress(.tunnelIPv6Dst, address.high, address.low)
+        }
+        out.act(.output(port: HostPorts.tunnel))
+        add(out)
+        var into = EntryDraft(.ingressMapping, EntryPriority.normal, cookie)
+        into.require(.inPort, UInt64(HostPorts.tunnel))
+        if address.family == .ipv4 {
+            into.require(.tunnelSrc, address.low)
+        } else {
+            into.requireValue(.tunnelIPv6Src, FieldValue(high: address.high, low: address.low))
+        }
+        into.move(CarriedContext.egressPort, RegisterMap.egressPort.bits)
+        into.move(CarriedContext.stage, RegisterMap.stage.bits)
+        into.move(CarriedContext.ingressPort, Subfield(RegisterMap.ingressPort.bits.field, offset: 0, count: 24))
+        into.move(CarriedContext.marks, RegisterMap.marks.bits)
+        into.move(CarriedContext.check, RegisterMap.check.bits)
+        into.next(.arrival)
+        add(into)
+    }
+
+    /// Copies to the ports of a switch that are here, each through its egress access rules.
+    mutating func localFlood(_ datapath: UInt64, ports: [UInt64]) {
+        if ports.isEmpty { return }
+        var e = EntryDraft(.localDelivery, EntryPriority.normal, Cookie(.localFlood, datapath: datapath))
+        e.require(RegisterMap.egressPort, RegisterMap.flood(of: datapath))
+        e.require(RegisterMap.check, checks.ofFlood(datapath))
+        e.load(RegisterMap.datapath, datapath)
+        for port in ports.sorted() {
+            e.load(RegisterMap.egressPort, port)
+            e.next(.switchEgressAccess)
+        }
+        add(e)
+    }
+
+    /// The entry by which a flood reaches the hosts of a switch, each once (B145): the same for all hosts, for a host that is meant itself takes its own way.
+    static func floodHosts(_ datapath: UInt64, hosts: [UInt64], checks: NameChecks) -> FlowEntry? {
+        if hosts.isEmpty { return nil }
+        var e = EntryDraft(.floodMapping, EntryPriority.normal, Cookie(.flood, datapath: datapath))
+        e.require(RegisterMap.datapath, datapath)
+        for host in hosts.sorted() {
+            // The copies for this host's own ports change these.
+            e.load(RegisterMap.egressPort, RegisterMap.flood(of: datapath))
+            e.load(RegisterMap.check, checks.ofFlood(datapath))
+            e.load(RegisterMap.stage, UInt64(Stage.forwarding.rawValue))
+            e.load(RegisterMap.host, host)
+            e.next(.physicalMapping)
+        }
+        return e.entry
+    }
+}

@@ -1,0 +1,75 @@
+/// Names to numbers and back: symbols of the rules engine, which on the wire are the identifiers of ports, datapaths and hosts.
+///
+/// A name keeps its number as long as it is in use. A number that was given back is taken again as late as possible, so that a packet still on its way does
+/// not meet a new owner.
+public struct Identifiers: Sendable {
+    private var numbers: [String: UInt32] = [:]
+    private var names: [String] = [""]
+    private var free: [UInt32] = []
+    private var freeFrom = 0
+    private let limit: UInt32
+
+    public init(limit: UInt64 = RegisterMap.identifierLimit) { self.limit = UInt32(limit) }
+
+    /// The number of a name, a new one from 1 on if it has none.
+    public mutating func number(of name: String) -> UInt64 {
+        if let known = numbers[name] { return UInt64(known) }
+        let number: UInt32
+        if names.count <= Int(limit) {
+            number = UInt32(names.count)
+            names.append(name)
+        } else {
+            precondition(freeFrom < free.count, "all \(limit) identifiers are in use")
+            number = free[freeFrom]
+            freeFrom += 1
+            names[Int(number)] = name
+        }
+        numbers[name] = number
+        return UInt64(number)
+    }
+
+    public func existing(_ name: String) -> UInt64? { numbers[name].map(UInt64.init) }
+
+    /// Gives a name's number back.
+    public mutating func release(_ name: String) {
+        guard let number = numbers.removeValue(forKey: name) else { return }
+        free.append(number)
+        if freeFrom > 1024, freeFrom * 2 > free.count {
+            free.removeFirst(freeFrom)
+            freeFrom = 0
+        }
+    }
+
+    /// The name that has a number, or had it last.
+    public func name(_ number: UInt64) -> String? { number > 0 && number < UInt64(names.count) ? names[Int(number)] : nil }
+}
+
+/// 24 bits of the names of ports and datapaths; see `RegisterMap.check`.
+struct NameChecks {
+    let ports: Identifiers
+    let datapaths: Identifiers
+
+    func ofPort(_ port: UInt64) -> UInt64 { Self.check("port " + (ports.name(port) ?? "")) }
+    func ofFlood(_ datapath: UInt64) -> UInt64 { Self.check("flood " + (datapaths.name(datapath) ?? "")) }
+
+    private static func check(_ name: String) -> UInt64 {
+        let seed = InputTranslation.seed(name)
+        return (seed ^ seed >> 24 ^ seed >> 48) & 0xff_ffff
+    }
+}
+
+/// Values that are more than a number, as numbers: the same value always gets the same one. Values are kept for as long as the interner lives.
+final class Interner<Value: Hashable> {
+    private var numbers: [Value: UInt64] = [:]
+    private(set) var values: [Value] = []
+
+    /// From 1 on.
+    func number(of value: Value) -> UInt64 {
+        if let known = numbers[value] { return known }
+        values.append(value)
+        numbers[value] = UInt64(values.count)
+        return UInt64(values.count)
+    }
+
+    subscript(number: UInt64) -> Value { values[Int(number) - 1] }
+}

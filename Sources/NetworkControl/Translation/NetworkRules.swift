@@ -1,0 +1,182 @@
+import LogicalNetwork
+import TableEngine
+
+/// The rules by which everything follows from what was asked for: LCP to LFP (spec B111–B118, 000-054), and the part of it that each host needs
+/// (000-056, H10).
+///
+/// Tables are joined by the logical datapath first. Adding a rule here and a way to write its rows in `EntryWriter` is all that a new kind of entry takes.
+struct NetworkRules {
+    /// Added to a prefix length to give a route's priority (B115).
+    static let basePriority: UInt64 = 100
+
+    let nextHopNumber: FunctionTable
+    private let madeMAC: FunctionTable
+
+    /// - Parameters:
+    ///   - nextHops: gives a next hop its number.
+    ///   - makeMAC: a router port's MAC from its seed.
+    init(nextHops: Interner<NextHopKey>, makeMAC: @escaping (UInt64) -> UInt64) {
+        nextHopNumber = FunctionTable("next hop number", arguments: 4, results: 1) { arguments, results in
+            results[0] = nextHops.number(of: NextHopKey(family: arguments[0], port: arguments[1], high: arguments[2], low: arguments[3]))
+            return true
+        }
+        madeMAC = FunctionTable("made MAC", arguments: 2, results: 1) { arguments, results in
+            results[0] = arguments[0] != 0 ? arguments[0] : makeMAC(arguments[1])
+            return true
+        }
+    }
+
+    func add(to e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
+        addPorts(e, c, f)
+        addSwitching(e, c, f)
+        addRouting(e, c, f)
+        addResolution(e, c, f)
+        addAccess(e, c, f)
+        addHosts(e, c, f)
+    }
+
+    /// MACs of ports (B114, B117).
+    private func addPorts(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
+        e.rule("a workload's MAC", f.portMACs("d", "p", "m"), if: c.workloads("d", "p", "m", "s"))
+        e.rule("a router port's MAC", f.portMACs("d", "p", "m"), if: c.routerPorts("d", "p", "g", "s"), madeMAC(["g", "s"], gives: ["m"]))
+        e.rule(
+            "a switch port inherits the MAC of its router port", f.portMACs("d", "p", "m"), if: c.switches("d", "k"), c.links("d", "p", "r", "q"),
+            c.routerPorts("r", "q", "g", "s"), madeMAC(["g", "s"], gives: ["m"]))
+        e.rule("switch", f.switchBases("d", "k"), if: c.switches("d", "k"))
+        e.rule("router", f.routerBases("d", "k"), if: c.routers("d", "k"))
+    }
+
+    private func addSwitching(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
+        e.rule("port security", f.portSecurity("d", "p", "m", "s"), if: c.workloads("d", "p", "m", "s"))
+        e.rule("an uplink's frames come in", f.portSecurity("d", "p", 0, 0), if: c.uplinks("d", "p"))
+        let mode = PortSecurityMode.addresses.rawValue
+        e.rule(
+            "address security", f.addressSecurity("d", "p", "m", "v", "h", "l"), if: c.workloads("d", "p", "m", .constant(mode)),
+            c.workloadAddresses("d", "p", "v", "h", "l"))
+        e.rule("forwarding by MAC", f.forwarding("d", "m", "p"), if: f.portMACs("d", "p", "m"), c.switches("d", "k"))
+        e.rule("neighbours are behind the uplink", f.forwarding("d", "m", "p"), if: c.neighbors("d", "v", "h", "l", "m"), c.uplinks("d", "p"))
+        e.rule("unknown addresses are behind the uplink", f.unknownAddresses("d", "p"), if: c.uplinks("d", "p"))
+        e.rule(
+            "responder", f.responders("d", "v", "h", "l", "m"), if: c.switches("d", "k"), c.links("d", "p", "r", "q"),
+            c.portAddresses("r", "q", "v", "h", "l", "n"), f.portMACs("r", "q", "m"))
+        e.rule(
+            "a link's end at a router", f.linkEntries("d", "p", "e", "q", 1), if: c.links("d", "p", "e", "q"), c.routers("e", "k"))
+        e.rule(
+            "a link's end at a switch", f.linkEntries("d", "p", "e", "q", 0), if: c.links("d", "p", "e", "q"), c.switches("e", "k"))
+    }
+
+    private func addRouting(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
+        let subnet = FunctionTable("subnet", arguments: 4, results: 3) { a, results in
+            let address = IPAddress(family: IPAddress.Family(rawValue: a[0])!, high: a[1], low: a[2])
+            let net = address.masked(Int(a[3]))
+            results[0] = net.high
+            results[1] = net.low
+            results[2] = a[3] + Self.basePriority
+            // Link-local addresses are not routed (RFC 4291 §2.5.6).
+            return !address.isLinkLocal
+        }
+        let priority = FunctionTable("priority", arguments: 1, results: 1) { a, results in
+            results[0] = a[0] + Self.basePriority
+            return true
+        }
+        let contains = FunctionTable.condition("contains", arguments: 6) { a in
+            let family = IPAddress.Family(rawValue: a[0])!
+            return AddressPrefix(IPAddress(family: family, high: a[1], low: a[2]), length: Int(a[3]))
+                .contains(IPAddress(family: family, high: a[4], low: a[5]))
+        }
+        e.rule(
+            "router admission", f.routerAdmissions("d", "p", "m"), if: c.routerPorts("d", "p", "g", "s"), madeMAC(["g", "s"], gives: ["m"]))
+        e.rule("a router's own address", f.ownAddresses("d", "v", "h", "l"), if: c.portAddresses("d", "p", "v", "h", "l", "n"))
+        e.rule(
+            "connected route", f.routes("d", "v", "sh", "sl", "n", "i", "x"), if: c.portAddresses("d", "p", "v", "h", "l", "n"),
+            subnet(["v", "h", "l", "n"], gives: ["sh", "sl", "i"]), nextHopNumber(["v", "p", 0, 0], gives: ["x"]))
+        e.rule(
+            "connected next hop", f.nextHops("d", "x", "v", 0, 0, "p", "m"), if: c.portAddresses("d", "p", "v", "h", "l", "n"),
+            f.portMACs("d", "p", "m"), nextHopNumber(["v", "p", 0, 0], gives: ["x"]))
+        e.rule(
+            "static route", f.routes("d", "v", "h", "l", "n", "i", "x"), if: c.staticRoutes("d", "v", "h", "l", "n", 0, "nh", "nl"),
+            c.portAddresses("d", "p", "v", "ph", "pl", "pn"), contains(["v", "ph", "pl", "pn", "nh", "nl"]), priority(["n"], gives: ["i"]),
+            nextHopNumber(["v", "p", "nh", "nl"], gives: ["x"]))
+        e.rule(
+            "static next hop", f.nextHops("d", "x", "v", "nh", "nl", "p", "m"), if: c.staticRoutes("d", "v", "h", "l", "n", 0, "nh", "nl"),
+            c.portAddresses("d", "p", "v", "ph", "pl", "pn"), contains(["v", "ph", "pl", "pn", "nh", "nl"]), f.portMACs("d", "p", "m"),
+            nextHopNumber(["v", "p", "nh", "nl"], gives: ["x"]))
+        e.rule(
+            "route that drops", f.routes("d", "v", "h", "l", "n", "i", 0), if: c.staticRoutes("d", "v", "h", "l", "n", 1, "nh", "nl"),
+            priority(["n"], gives: ["i"]))
+        e.rule(
+            "policy", f.policyEntries("d", "y", "i", "in", "z", "ah", "al", "bh", "bl", "x"),
+            if: c.policies("d", "y", "i", "in", "v", "src", "dst", 0, "nh", "nl"), c.portAddresses("d", "p", "v", "ph", "pl", "pn"),
+            contains(["v", "ph", "pl", "pn", "nh", "nl"]), nextHopNumber(["v", "p", "nh", "nl"], gives: ["x"]),
+            f.members("src", "af", "ah", "al", "an"), f.members("dst", "bf", "bh", "bl", "bn"),
+            lengths(["v", "af", "bf", "an", "bn"], gives: ["z"]))
+        e.rule(
+            "policy's next hop", f.nextHops("d", "x", "v", "nh", "nl", "p", "m"),
+            if: c.policies("d", "y", "i", "in", "v", "src", "dst", 0, "nh", "nl"), c.portAddresses("d", "p", "v", "ph", "pl", "pn"),
+            contains(["v", "ph", "pl", "pn", "nh", "nl"]), f.portMACs("d", "p", "m"), nextHopNumber(["v", "p", "nh", "nl"], gives: ["x"]))
+        e.rule(
+            "policy that drops", f.policyEntries("d", "y", "i", "in", "z", "ah", "al", "bh", "bl", 0),
+            if: c.policies("d", "y", "i", "in", "v", "src", "dst", 1, "nh", "nl"), f.members("src", "af", "ah", "al", "an"),
+            f.members("dst", "bf", "bh", "bl", "bn"), lengths(["v", "af", "bf", "an", "bn"], gives: ["z"]))
+    }
+
+    /// Families of a rule and of its two addresses agree, 0 being any.
+    private let lengths = FunctionTable("lengths", arguments: 5, results: 1) { a, results in
+        results[0] = Packed.lengths(a[0], a[3], a[4])
+        return (a[1] == 0 || a[1] == a[0]) && (a[2] == 0 || a[2] == a[0])
+    }
+
+    /// Addresses to MACs, known from what was asked for (B96, A-067).
+    private func addResolution(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
+        let differ = FunctionTable.condition("differ", arguments: 2) { $0[0] != $0[1] }
+        e.rule("ask for an address", f.unresolved("d", "p", "v", "h", "l", "n"), if: c.portAddresses("d", "p", "v", "h", "l", "n"))
+        e.rule(
+            "a workload's address", f.resolutions("r", "q", "v", "h", "l", "m"), if: c.links("d", "s", "r", "q"), c.switches("d", "k"),
+            c.workloadAddresses("d", "p", "v", "h", "l"), c.workloads("d", "p", "m", "z"))
+        e.rule(
+            "a neighbour's address", f.resolutions("r", "q", "v", "h", "l", "m"), if: c.links("d", "s", "r", "q"), c.switches("d", "k"),
+            c.neighbors("d", "v", "h", "l", "m"))
+        e.rule(
+            "another router on the switch", f.resolutions("r", "q", "v", "h", "l", "m"), if: c.links("d", "s", "r", "q"), c.switches("d", "k"),
+            c.links("d", "t", "o", "u"), differ(["s", "t"]), c.portAddresses("o", "u", "v", "h", "l", "n"), f.portMACs("o", "u", "m"))
+        e.rule(
+            "the router at the other end", f.resolutions("r", "q", "v", "h", "l", "m"), if: c.links("r", "q", "o", "u"), c.routers("r", "k"),
+            c.routers("o", "j"), c.portAddresses("o", "u", "v", "h", "l", "n"), f.portMACs("o", "u", "m"))
+    }
+
+    private func addAccess(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
+        let ports = FunctionTable("ports", arguments: 2, results: 1) { a, results in
+            results[0] = Packed.ports(a[0], a[1])
+            return true
+        }
+        e.rule("member", f.members("s", "v", "h", "l", "n"), if: c.setMembers("s", "v", "h", "l", "n"))
+        e.rule("member of a set in a list", f.members("s", "v", "h", "l", "n"), if: c.setIncludes("s", "t"), c.setMembers("t", "v", "h", "l", "n"))
+        e.rule(
+            "access", f.access("d", "y", "k", "p", "i", "z", "ah", "al", "bh", "bl", "b", "x"),
+            if: c.accessRules("d", "y", "k", "p", "i", "w", "src", "dst", "sp", "dp", "x"), c.networks("w", "v"),
+            f.members("src", "af", "ah", "al", "an"), f.members("dst", "bf", "bh", "bl", "bn"),
+            lengths(["v", "af", "bf", "an", "bn"], gives: ["z"]), c.portBlocks("sp", "sb"), c.portBlocks("dp", "db"),
+            ports(["sb", "db"], gives: ["b"]))
+    }
+
+    /// Who needs what: a host has every datapath that packets of its workloads can get to (B80), and tunnels to the hosts that share one.
+    private func addHosts(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
+        let differ = FunctionTable.condition("differ", arguments: 2) { $0[0] != $0[1] }
+        e.rule("where a port is", f.egressHosts("d", "p", "h"), if: c.placements("d", "p", "h", "q", "t"))
+        e.rule("local port", f.localPorts("h", "d", "p", "q", "t"), if: c.placements("d", "p", "h", "q", "t"))
+        e.rule("member of a flood", f.floodMembers("h", "d", "p"), if: c.placements("d", "p", "h", "q", "t"))
+        e.rule("hosts of a flood", f.floodHosts("d", "h"), if: f.floodMembers("h", "d", "p"))
+        e.rule("a host's networks", f.hostComponents("h", "x"), if: f.floodHosts("d", "h"), c.components("d", "x"))
+        e.rule("a host's datapaths", f.hostDatapaths("h", "d"), if: f.hostComponents("h", "x"), c.components("d", "x"))
+        e.rule("tunnel", f.tunnels("g", "h"), if: f.hostComponents("g", "x"), f.hostComponents("h", "x"), differ(["g", "h"]))
+    }
+}
+
+/// What makes next hops different.
+struct NextHopKey: Hashable {
+    var family: UInt64
+    var port: UInt64
+    /// Zero: the packet's own destination (B116).
+    var high: UInt64
+    var low: UInt64
+}

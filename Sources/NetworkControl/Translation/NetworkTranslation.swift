@@ -1,0 +1,228 @@
+import Flow
+import LogicalNetwork
+import TableEngine
+
+/// A network as flow entries: takes what was asked for, keeps all planes up to date by the changes, and writes the entries of any host.
+///
+/// LCP (`ControlTables`) → LFP (`ForwardingTables`) by `NetworkRules`; LFP → UPCP by `EntryWriter`; UPCP → CPCP by choosing the datapaths that a host needs
+/// and adding what is the host's own (`HostEntryWriter`). The universal entries are kept as rows and written when asked for, so that a host costs nothing
+/// until something is sent to it.
+///
+/// Invariant: after every change all tables are those of a full computation (tested on random edits). Used by one thread at a time.
+public final class NetworkTranslation {
+    public let engine = TableEngine()
+    let control: ControlTables
+    let forwarding: ForwardingTables
+    let extras: Interner<AccessExtras>
+    let nextHops: Interner<NextHopKey>
+    var input: InputTranslation
+    let sections: [EntryWriter.Section]
+    private var elements: [String: NetworkElement] = [:]
+    /// By host.
+    var ports: [UInt64: HostPorts] = [:]
+
+    let portsByHost: RowIndex
+    let tunnelsByHost: RowIndex
+    let datapathsByHost: RowIndex
+    let hostsByDatapath: RowIndex
+    let membersByHost: RowIndex
+    let floodHostsByDatapath: RowIndex
+    let hostsByNumber: RowIndex
+    let sectionsByDatapath: [RowIndex]
+    let addressesByPort: RowIndex
+
+    /// - Parameter makeMAC: 46 bits of a router port's MAC from its seed; nil: the usual way.
+    public convenience init(makeMAC: ((UInt64) -> UInt64)? = nil) { self.init(makeMAC: makeMAC, numbersOf: nil) }
+
+    /// - Parameter other: names keep the numbers that they have there.
+    init(makeMAC: ((UInt64) -> UInt64)? = nil, numbersOf other: NetworkTranslation?) {
+        extras = other?.extras ?? Interner()
+        nextHops = other?.nextHops ?? Interner()
+        control = ControlTables(engine)
+        forwarding = ForwardingTables(engine)
+        NetworkRules(nextHops: nextHops, makeMAC: makeMAC ?? Self.makeMAC).add(to: engine, control, forwarding)
+        sections = EntryWriter.sections(forwarding)
+        portsByHost = forwarding.localPorts.index(on: [0])
+        tunnelsByHost = forwarding.tunnels.index(on: [0])
+        datapathsByHost = forwarding.hostDatapaths.index(on: [0])
+        hostsByDatapath = forwarding.hostDatapaths.index(on: [1])
+        membersByHost = forwarding.floodMembers.index(on: [0, 1])
+        floodHostsByDatapath = forwarding.floodHosts.index(on: [0])
+        hostsByNumber = control.hosts.index(on: [0])
+        addressesByPort = control.portAddresses.index(on: [0, 1])
+        sectionsByDatapath = sections.map { $0.relation.index(on: [0]) }
+        input = InputTranslation(tables: control, extras: extras)
+        if let other {
+            input.takeNumbers(from: other.input)
+            ports = other.ports
+        }
+        engine.run()
+    }
+
+    /// A locally administered unicast address of 46 bits of a hash (project decision 1; B114).
+    static func makeMAC(_ seed: UInt64) -> UInt64 {
+        var x = seed
+        x = (x ^ x >> 33) &* 0xff51_afd7_ed55_8ccd
+        x ^= x >> 33
+        return 0x0200_0000_0000 | (x & 0xfc00_0000_0000) | x >> 6 & 0x00ff_ffff_ffff
+    }
+
+    // MARK: - Changes
+
+    /// What a change came to.
+    public struct Summary: Equatable, Sendable {
+        public var added = 0
+        public var removed = 0
+        public var changed = 0
+        public var work = TableEngine.Work()
+    }
+
+    /// Makes the network this one; `network` is valid. Only elements that differ cause work in the tables.
+    @discardableResult public func apply(_ network: NetworkDescription) -> Summary {
+        var old = elements
+        var removed: [NetworkElement] = []
+        var put: [NetworkElement] = []
+        network.forEachElement { element in
+            if !old.isEmpty, let before = old.removeValue(forKey: element.path) {
+                if before == element { return }
+                removed.append(before)
+            }
+            put.append(element)
+        }
+        removed += old.values
+        return change(remove: removed, put: put)
+    }
+
+    /// Removes elements that are there and puts others; one that takes another's place is in both lists.
+    @discardableResult public func change(remove: [NetworkElement], put: [NetworkElement]) -> Summary {
+        var summary = Summary()
+        for element in remove {
+            precondition(elements.removeValue(forKey: element.path) != nil, "\(element.path) is not there")
+            input.change(element, by: -1)
+        }
+        elements.reserveCapacity(elements.count + put.count)
+        for element in put {
+            precondition(elements.updateValue(element, forKey: element.path) == nil, "\(element.path) is there already")
+            input.change(element, by: 1)
+        }
+        let replaced = remove.count(where: { elements[$0.path] != nil })
+        summary.changed = replaced
+        summary.removed = remove.count - replaced
+        summary.added = put.count - replaced
+        input.settleComponents()
+        summary.work = engine.run()
+        input.releaseNames()
+        return summary
+    }
+
+    /// The element under a path, as it was put.
+    public func element(_ path: String) -> NetworkElement? { elements[path] }
+
+    /// Forgets what changed so far, when nobody is to be told.
+    public func forgetChanges() {
+        for relation in engine.relations where relation.isOutput { relation.drainChanges { _, _ in } }
+    }
+
+    // MARK: - Universal plane
+
+    /// The universal entries of a datapath.
+    func universalEntries(datapath: UInt64) -> [FlowEntry] {
+        var writer = EntryWriter(extras: extras, checks: checks)
+        for (section, index) in zip(sections, sectionsByDatapath) {
+            section.relation.forEach(index, [datapath]) { section.write(&writer, $0) }
+        }
+        if let flood = floodEntry(datapath) { writer.entries.append(flood) }
+        return writer.entries
+    }
+
+    var checks: NameChecks { NameChecks(ports: input.ports, datapaths: input.datapaths) }
+
+    func floodEntry(_ datapath: UInt64) -> FlowEntry? {
+        var hosts: [UInt64] = []
+        forwarding.floodHosts.forEach(floodHostsByDatapath, [datapath]) { hosts.append($0[1]) }
+        return HostEntryWriter.floodHosts(datapath, hosts: hosts, checks: checks)
+    }
+
+    /// Every universal entry: what any host that implements these datapaths has (UPCP).
+    public func universalEntries() -> [FlowEntry] {
+        datapathNumbers.flatMap { universalEntries(datapath: $0) }
+    }
+
+    var datapathNumbers: [UInt64] {
+        var all: [UInt64] = []
+        control.switches.forEach { all.append($0[0]) }
+        control.routers.forEach { all.append($0[0]) }
+        return all.sorted()
+    }
+
+    // MARK: - Hosts
+
+    public var hostNames: [String] {
+        var names: [String] = []
+        control.hosts.forEach { names.append(input.hosts.name($0[0])!) }
+        return names.sorted()
+    }
+
+    public func hostNumber(_ name: String) -> UInt64? { input.hosts.existing(name) }
+
+    func hostAddress(_ host: UInt64) -> IPAddress? {
+        var address: IPAddress?
+        control.hosts.forEach(hostsByNumber, [host]) {
+            address = IPAddress(family: IPAddress.Family(rawValue: $0[1])!, high: $0[2], low: $0[3])
+        }
+        return address
+    }
+
+    /// The datapaths that a host needs.
+    func datapaths(of host: UInt64) -> [UInt64] {
+        var all: [UInt64] = []
+        forwarding.hostDatapaths.forEach(datapathsByHost, [host]) { all.append($0[1]) }
+        return all.sorted()
+    }
+
+    /// Everything that a host's forwarding element is to hold (CPCP): the universal entries of its datapaths, and its own.
+    public func program(host name: String) -> HostProgram? {
+        guard let host = input.hosts.existing(name) else { return nil }
+        var program = hostProgram(host)
+        for d in datapaths(of: host) { program.entries += universalEntries(datapath: d) }
+        return program
+    }
+
+    /// The host's own part.
+    func hostProgram(_ host: UInt64) -> HostProgram {
+        var writer = HostEntryWriter(host: host, checks: checks)
+        writer.base()
+        numberPorts(of: host)
+        forwarding.localPorts.forEach(portsByHost, [host]) { row in
+            writer.localPort(row, number: ports[host, default: HostPorts()].number(of: row[2]))
+        }
+        forwarding.tunnels.forEach(tunnelsByHost, [host]) { row in
+            if let address = hostAddress(row[1]) { writer.tunnel(to: row[1], address: address) }
+        }
+        for d in datapaths(of: host) { writer.localFlood(d, ports: floodMembers(host, d)) }
+        return writer.program
+    }
+
+    func floodMembers(_ host: UInt64, _ datapath: UInt64) -> [UInt64] {
+        var members: [UInt64] = []
+        forwarding.floodMembers.forEach(membersByHost, [host, datapath]) { members.append($0[2]) }
+        return members
+    }
+
+    /// The number that a switch port has on its host; nil when it is on none.
+    public func localPort(tenant: String, owner: String, port: String) -> (host: String, number: UInt32)? {
+        guard let p = input.ports.existing(Path.of(tenant, owner, port)),
+            case .switchPort(_, _, let description)? = elements["port " + Path.of(tenant, owner, port)],
+            let name = description.host, let host = input.hosts.existing(name)
+        else { return nil }
+        numberPorts(of: host)
+        return (name, ports[host, default: HostPorts()].number(of: p))
+    }
+
+    /// Gives the ports of a host that have no number theirs, in an order that does not depend on how tables lie in memory.
+    private func numberPorts(of host: UInt64) {
+        var unnumbered: [UInt64] = []
+        forwarding.localPorts.forEach(portsByHost, [host]) { row in if ports[host]?.all[row[2]] == nil { unnumbered.append(row[2]) } }
+        for port in unnumbered.sorted() { _ = ports[host, default: HostPorts()].number(of: port) }
+    }
+}

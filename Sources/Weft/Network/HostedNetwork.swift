@@ -1,0 +1,147 @@
+import ArgumentParser
+import Datapath
+import Flow
+import Foundation
+import LogicalNetwork
+import Logging
+import NetworkFile
+import Ports
+import SwitchAgent
+import Translation
+
+/// A network file and the part of it that one host runs: its ports as the switch knows them, its entries, and what a new version of the file changes.
+///
+/// Once the switch runs, the thread that takes signals reads new versions and the switch's control queue asks for answers, under a lock.
+final class HostedNetwork: @unchecked Sendable {
+    /// A device's MTU with which frames fit into tunnels over an Ethernet of 1,500 bytes.
+    static let tunneledMTU = 1400
+
+    let file: String
+    let host: String
+    private var description: NetworkDescription
+    private let translation: NetworkTranslation
+    private let lock = NSLock()
+    private var entries: [FlowModification]
+    /// The ports that the switch has, by name.
+    private var ports: [String: SwitchConfiguration.Port] = [:]
+
+    init(_ file: String, host: String?) throws {
+        let loaded = try LoadedNetwork(file)
+        self.file = file
+        description = loaded.description
+        translation = loaded.translation
+        let hosts = description.hosts.map(\.name)
+        if let host {
+            guard hosts.contains(host) else { throw ValidationError("--host \(host): the network's hosts are \(hosts.joined(separator: ", "))") }
+            self.host = host
+        } else {
+            guard hosts.count == 1 else {
+                throw ValidationError(
+                    hosts.isEmpty
+                        ? "the network has no hosts" : "the network has the hosts \(hosts.joined(separator: ", ")): say which is this one by --host")
+            }
+            self.host = hosts[0]
+        }
+        entries = []
+        entries = translation.takeChanges().first { $0.host == self.host }?.modifications ?? []
+        ports = try Self.ports(description, host: self.host, translation)
+    }
+
+    var entryCount: Int { translation.program(host: host)?.entries.count ?? 0 }
+
+    func takeInitialEntries() -> [FlowModification] {
+        defer { entries = [] }
+        return entries
+    }
+
+    /// What the switch is to be: the ports of this host, and a tunnel port when there are other hosts.
+    var configuration: SwitchConfiguration {
+        var c = SwitchConfiguration()
+        // No entries but those that are computed.
+        c.flows = .inline("", line: 1)
+        c.failMode = .secure
+        c.allowsNamespaces = ports.values.contains { $0.namespace != nil }
+        c.ports = ports.values.sorted { $0.number! < $1.number! }
+        if description.hosts.count > 1, let own = description.hosts.first(where: { $0.name == host }) {
+            var tunnel = SwitchConfiguration.Tunnel(name: "tunnels", kind: .geneve, remote: "flow")
+            tunnel.number = HostPorts.tunnel
+            tunnel.key = "flow"
+            tunnel.local = "\(own.address)"
+            c.tunnels = [tunnel]
+        }
+        return c
+    }
+
+    /// The ports of a host that are attached to something.
+    private static func ports(
+        _ network: NetworkDescription, host: String, _ translation: NetworkTranslation
+    ) throws -> [String: SwitchConfiguration.Port] {
+        var all: [String: SwitchConfiguration.Port] = [:]
+        for tenant in network.tenants {
+            for s in tenant.switches {
+                for port in s.ports where port.host == host {
+                    guard let attachment = port.attachment,
+                        let number = translation.localPort(tenant: tenant.name, owner: s.name, port: port.name)?.number
+                    else { continue }
+                    let name = "\(tenant.name)/\(s.name)/\(port.name)"
+                    let mtu = network.hosts.count > 1 ? tunneledMTU : nil
+                    switch attachment {
+                    case .tap(let device): all[name] = SwitchConfiguration.Port(name: name, number: number, kind: .tap, device: device, mtu: mtu)
+                    case .device(let device): all[name] = SwitchConfiguration.Port(name: name, number: number, kind: .packet, device: device)
+                    case .namespace(let namespace):
+                        guard port.name.utf8.count <= NetworkLimits.deviceNameLength else {
+                            throw ValidationError(
+                                "port \(name): a device in a namespace has the port's name, of \(NetworkLimits.deviceNameLength) characters at most")
+                        }
+                        let mac = port.mac.map { m in (0..<6).map { UInt8(truncatingIfNeeded: m.bits >> UInt64(40 - 8 * $0)) } }
+                        all[name] = SwitchConfiguration.Port(
+                            name: name, number: number, kind: .tap, device: port.name, namespace: namespace, mtu: mtu, address: mac)
+                    }
+                }
+            }
+        }
+        return all
+    }
+
+    /// What is said to a packet that entries handed over.
+    func answer(_ packet: PacketIn) -> PacketAnswer? {
+        lock.withLock {
+            translation.answer(to: packet.frame, metadata: packet.metadata, userdata: packet.userdata)
+                .map { PacketAnswer(frame: $0.frame, metadata: $0.metadata, actions: $0.actions) }
+        }
+    }
+
+    /// Reads the file again and has the switch do what is different; a faulty file changes nothing.
+    func reload(_ daemon: SwitchDaemon, _ log: Logger) {
+        let new: NetworkDescription
+        do {
+            let text = String(decoding: try InputFile.read(file), as: UTF8.self)
+            new = try NetworkFile.parse(text)
+        } catch let error as NetworkFaults {
+            for fault in error.faults { log.error("\(file):\(fault)") }
+            return log.error("the network is refused and stays as it is", metadata: ["file": "\(file)"])
+        } catch {
+            return log.error("the network stays as it is", metadata: ["reason": "\(error)"])
+        }
+        guard new.hosts.contains(where: { $0.name == host }) else {
+            return log.error("the network stays as it is: this host is not in it", metadata: ["host": "\(host)"])
+        }
+        description = new
+        let (summary, change) = lock.withLock { (translation.apply(new), translation.takeChanges().first { $0.host == host }) }
+        let wanted = (try? Self.ports(new, host: host, translation)) ?? ports
+        let gone = ports.filter { wanted[$0.key] != $0.value }.map(\.key).sorted()
+        let added = wanted.filter { ports[$0.key] != $0.value }.map(\.value).sorted { $0.number! < $1.number! }
+        ports = wanted
+        let modifications = change?.modifications ?? []
+        daemon.change(removing: gone, adding: added, entries: modifications) { isTaken in
+            guard isTaken else { return }
+            log.notice(
+                "network read anew",
+                metadata: [
+                    "elements": "\(summary.added) added, \(summary.removed) removed, \(summary.changed) changed",
+                    "modifications": "\(modifications.count)",
+                    "ports": "\(added.count) added, \(gone.count) removed",
+                ])
+        }
+    }
+}

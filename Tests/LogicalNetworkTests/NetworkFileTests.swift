@@ -1,0 +1,185 @@
+import Foundation
+import LogicalNetwork
+import Testing
+import Wire
+
+@testable import NetworkFile
+
+@Suite struct NetworkFileTests {
+    /// The faults of a file, each as `LINE:COLUMN: message`.
+    static func faults(_ text: String) -> [String] {
+        do {
+            _ = try NetworkFile.parse(text)
+            return []
+        } catch { return error.faults.map(\.description) }
+    }
+
+    @Test func theBundledExampleIsReadInFull() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let text = try String(contentsOf: root.appendingPathComponent("Docs/Examples/two-hosts.yaml"), encoding: .utf8)
+        let network = try NetworkFile.parse(text)
+        #expect(network.hosts == [Host(name: "hostA", address: IPAddress("192.0.2.1")!), Host(name: "hostB", address: IPAddress("192.0.2.2")!)])
+        let blue = try #require(network.tenants.first)
+        #expect(
+            blue.switches[1].ports[1]
+                == SwitchPort(
+                    name: "vm4", mac: MACAddress("02:00:00:00:00:04"), addresses: [IPAddress("10.0.2.10")!, IPAddress("2001:db8:2::10")!],
+                    host: "hostB",
+                    attachment: .tap("blue-vm4"), queue: 1, rateKilobits: 100_000))
+        #expect(
+            blue.switches[1].access.rules[1]
+                == AccessRule(
+                    name: "ssh-from-admins", direction: .out, verdict: .allow, network: .ip(nil), transport: 6, sources: [.set("admins")],
+                    destinationPorts: [.init(22, 22)]))
+        #expect(blue.switches[1].access.defaultVerdict == .drop)
+        #expect(blue.routers[0].routes == [StaticRoute(prefix: AddressPrefix("10.66.0.0/16")!, target: .drop)])
+        #expect(
+            blue.routers[0].ports[0]
+                == RouterPort(
+                    name: "to-web", mac: MACAddress("02:01:01:01:01:01"),
+                    addresses: [AddressPrefix("10.0.1.1/24")!, AddressPrefix("2001:db8:1::1/64")!],
+                    peer: .logicalSwitch("web")))
+        #expect(network.tenants[1].switches[0].ports.map(\.mac) == blue.switches[0].ports.map(\.mac))
+    }
+
+    @Test func allFaultsOfAFileAreToldWithTheirLines() {
+        let faults = Self.faults(
+            """
+            hosts:
+              a: {address: 192.0.2.1}
+              b: {address: 192.0.2.1, tunnel: vxlan}
+            tenants:
+              t:
+                switches:
+                  s:
+                    ports:
+                      p1: {mac: "02:00:00:00:00:01", addresses: [10.0.0.2], host: a, tap: x}
+                      p2: {mac: "02:00:00:00:00:01", addresses: [10.0.0.2], host: a, tap: x}
+                      p3: {mac: "03:00:00:00:00:01", addresses: [10.0.0.300], host: nowhere, colour: red}
+                    access:
+                      - {direction: in, verdict: maybe}
+                      - {direction: in, verdict: drop, protocol: icmp, to-ports: 80, from: $nobody}
+                routers:
+                  r:
+                    ports:
+                      one: {switch: s, addresses: 10.0.0.1/24}
+                      two: {switch: s, addresses: 10.0.0.129/25}
+                      three: {switch: gone, addresses: 10.9.0.1/24}
+                    routes:
+                      - {to: 10.1.0.1/16, via: 10.0.0.2}
+                      - {to: 10.2.0.0/16, via: 10.3.0.1}
+                      - {to: 10.3.0.0/16, via: 10.0.0.99}
+                    policies:
+                      - {name: p, in: nowhere, from: 10.0.0.0/24, via: 10.0.0.2}
+            """)
+        #expect(
+            faults == [
+                "3:3: host b: tunnel must be geneve, the form that carries a packet's logical context, not 'vxlan'",
+                "3:3: host b has the address 192.0.2.1 of host a",
+                "10:11: port p2 has the mac 02:00:00:00:00:01 of port p1 on switch s",
+                "10:11: port p2 has the address 10.0.0.2 of port p1 on switch s",
+                "10:11: port p2: x of host a is already port t/s/p1",
+                "11:11: port p3: 03:00:00:00:00:01 is a group address",
+                "11:11: port p3: there is no host 'nowhere'",
+                "11:54: port p3: addresses must be an IP address, not '10.0.0.300'",
+                "11:82: port p3 has no key 'colour'; it has addresses, device, host, mac, namespace, queue, rate, security, tap, uplink",
+                "13:38: rule 1 of switch s: verdict must be one of allow, drop, reject, not 'maybe'",
+                "14:13: switch s: rule rule-2: there is no address set 'nobody'",
+                "14:13: switch s: rule rule-2: only tcp, udp and sctp have ports",
+                "19:11: router r: subnet 10.0.0.128/25 of port two overlaps 10.0.0.0/24 of port one",
+                "20:11: port three of router r: there is no switch 'gone'",
+                "22:13: router r: route to 10.1.0.1/16 has bits behind its prefix; the subnet is 10.1.0.0/16",
+                "23:13: router r: route to 10.2.0.0/16: the next hop 10.3.0.1 is in no subnet of the router",
+                "24:13: router r: route to 10.3.0.0/16: no port, router or neighbor of switch s has the next hop's address 10.0.0.99",
+                "26:13: router r: policy p: the router has no port 'nowhere'",
+            ])
+    }
+
+    @Test(arguments: [
+        ("", "the file is empty"),
+        ("hosts: [a, b]", "1:8: the network: hosts must be a mapping: a line 'name:' for each"),
+        ("hosts:\n  a: {}", "2:3: host a has no address"),
+        ("hosts:\n  a: {address: 224.0.0.1}", "2:3: host a: 224.0.0.1 is no address of one machine"),
+        ("hosts:\n  a: {address: 10.0.0.1}\n  a: {address: 10.0.0.2}", "2:3: a is there twice in the mapping that begins here"),
+        ("hosts:\n  a: {address: 10.0.0.1", "3:1"),
+        ("tenants:\n  t:\n    switches:\n      s: {ports: {p: {}}}", "4:19: port p has no mac"),
+        (
+            "tenants:\n  t:\n    switches:\n      s: {ports: {p: {uplink: true, mac: '02:00:00:00:00:01'}}}",
+            "4:19: port p is an uplink: no one mac or address is behind it"
+        ),
+        (
+            "tenants:\n  t:\n    routers:\n      r: {ports: {p: {addresses: 10.0.0.0/24, switch: s}}}",
+            "4:19: port p of router r: 10.0.0.0 is the address of the subnet 10.0.0.0/24 itself"
+        ),
+        (
+            "tenants:\n  t:\n    routers:\n      r: {ports: {p: {addresses: 10.0.0.1/24, router: r, port: p}}}",
+            "4:19: port p of router r leads to itself"
+        ),
+        ("tenants:\n  t:\n    switches: {x: {}}\n    routers: {x: {}}", "4:15: switch or router 'x' is there twice"),
+        ("tenants:\n  t/u: {}", "2:3: tenant 't/u': a name has 1 to 63 letters, digits, '-', '_' and '.'"),
+        (
+            "tenants:\n  t:\n    address-sets: {s: [10.0.0.1/8]}",
+            "3:20: address set s: 10.0.0.1/8 has bits behind its prefix; the subnet is 10.0.0.0/8"
+        ),
+    ])
+    func eachFaultHasItsWords(text: String, expected: String) {
+        let faults = Self.faults(text)
+        #expect(faults.contains { $0.hasPrefix(expected) }, "\(faults)")
+    }
+
+    @Test func aFileThatIsCutAnywhereIsRefusedOrReadButNeverTraps() throws {
+        let text = """
+            hosts: {a: {address: 192.0.2.1}}
+            tenants:
+              t:
+                switches:
+                  s: {ports: {p: {mac: "02:00:00:00:00:01", addresses: [10.0.0.2, "::1"], host: a, rate: 10 Mbit/s}}, access: [{direction: in, verdict: drop}]}
+                routers: {r: {ports: {p: {switch: s, addresses: [10.0.0.1/24]}}, routes: [{to: 0.0.0.0/0, via: 10.0.0.2}]}}
+            """
+        _ = try NetworkFile.parse(text)
+        for count in 0..<text.count { _ = Self.faults(String(text.prefix(count))) }
+        var random = UInt64(7)
+        for _ in 0..<400 {
+            var bytes = Array(text.utf8)
+            for _ in 0..<3 {
+                random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                bytes[Int(random >> 33) % bytes.count] = UInt8(32 + random >> 58)
+            }
+            _ = Self.faults(String(decoding: bytes, as: UTF8.self))
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("1 kbit/s", 1), ("2.5 Gbit/s", 2_500_000), ("10 Mbit/s", 10_000), ("0 kbit/s", nil), ("10", nil), ("-1 kbit/s", nil),
+            ("9999 Gbit/s", nil), ("nan kbit/s", nil),
+        ] as [(String, UInt32?)])
+    func ratesHaveUnits(text: String, kilobits: UInt32?) { #expect(SwitchReader.rate(text) == kilobits) }
+}
+
+@Suite struct AddressTests {
+    @Test func aRangeIsTheUnionOfItsBlocks() {
+        for (first, last) in [(0, 65535), (1, 65534), (80, 80), (8000, 8999), (65535, 65535), (0, 0), (1024, 65535)] {
+            let blocks = AccessRule.PortRange(UInt16(first), UInt16(last)).blocks
+            #expect(blocks.count <= 30)
+            for port in 0...65535 {
+                let hits = blocks.count { UInt16(port) & $0.mask == $0.value }
+                if hits != ((first...last).contains(port) ? 1 : 0) { Issue.record("\(first)-\(last): port \(port) is in \(hits) blocks") }
+            }
+        }
+    }
+
+    @Test func prefixesContainAndOverlap() throws {
+        let net = try #require(AddressPrefix("2001:db8::/33"))
+        #expect(
+            net.contains(IPAddress("2001:db8:7fff::1")!) && !net.contains(IPAddress("2001:db8:8000::1")!) && !net.contains(IPAddress("10.0.0.1")!))
+        #expect(
+            AddressPrefix("10.0.0.0/8")!.overlaps(AddressPrefix("10.1.2.3/32")!)
+                && !AddressPrefix("10.0.0.0/9")!.overlaps(AddressPrefix("10.128.0.0/9")!))
+        #expect(AddressPrefix("0.0.0.0/0")!.contains(IPAddress("255.255.255.255")!))
+        #expect(
+            AddressPrefix("10.0.0.0/33") == nil && AddressPrefix("10.0.0.0/") == nil && AddressPrefix("10.0.0.0/+8") == nil
+                && AddressPrefix("::/129") == nil)
+        #expect(AddressPrefix("10.0.0.77/24")!.subnet.description == "10.0.0.0/24")
+    }
+}

@@ -1,0 +1,141 @@
+import Flow
+import LogicalNetwork
+import Testing
+
+@testable import Translation
+
+/// What a host holds that does what it is told and nothing else.
+private struct NaiveHost {
+    struct Key: Hashable {
+        var table: UInt8
+        var priority: UInt16
+        var match: Match
+    }
+    var entries: [Key: FlowEntry] = [:]
+    var meters: [UInt32: Meter] = [:]
+
+    mutating func apply(_ m: FlowModification) {
+        switch m {
+        case .flow(.add, let e, _, _, _): entries[Key(table: e.table, priority: e.priority, match: e.match)] = e
+        case .flow(.deleteStrict, let e, _, _, _):
+            let key = Key(table: e.table, priority: e.priority, match: e.match)
+            #expect(entries[key] != nil, "it is told to delete what it does not have: \(FlowText.text(e))")
+            entries[key] = nil
+        case .flow(.delete, let e, let anyTable, let mask, _):
+            for (key, entry) in entries where (anyTable || key.table == e.table) && entry.cookie & mask == e.cookie & mask { entries[key] = nil }
+        case .addMeter(let meter):
+            #expect(meters[meter.id] == nil)
+            meters[meter.id] = meter
+        case .deleteMeter(let id?): meters[id] = nil
+        default: Issue.record("unexpected modification")
+        }
+    }
+}
+
+@Suite struct IncrementTests {
+    @Test(arguments: [11, 12, 13, 14] as [UInt64])
+    func afterRandomEditsAllPlanesAreThoseOfAFullComputation(seed: UInt64) throws {
+        var random = RandomNetwork(seed: seed)
+        let translation = NetworkTranslation()
+        var hosts: [String: NaiveHost] = [:]
+        for step in 0..<150 {
+            for _ in 0..<(step % 3 + 1) { random.edit() }
+            translation.apply(random.network)
+            for change in translation.takeChanges() {
+                for m in change.modifications { hosts[change.host, default: NaiveHost()].apply(m) }
+            }
+            let fresh = NetworkTranslation(numbersOf: translation)
+            fresh.apply(random.network)
+            for (a, b) in zip(translation.engine.relations, fresh.engine.relations) {
+                #expect(a.sortedRows == b.sortedRows, "\(a.name), seed \(seed), step \(step)")
+            }
+            for name in translation.hostNames {
+                let program = try #require(fresh.program(host: name))
+                let held = hosts[name] ?? NaiveHost()
+                if Set(held.entries.values) != Set(program.entries) || Set(held.meters.values) != Set(program.meters) {
+                    let missing = Set(program.entries).subtracting(held.entries.values).map(FlowText.text)
+                    let extra = Set(held.entries.values).subtracting(program.entries).map(FlowText.text)
+                    Issue.record("\(name), seed \(seed), step \(step): missing \(missing.prefix(5)), too many \(extra.prefix(5))")
+                    return
+                }
+                #expect(
+                    program.entries.count == Set(program.entries.map { NaiveHost.Key(table: $0.table, priority: $0.priority, match: $0.match) }).count
+                )
+            }
+        }
+        #expect(hosts.values.contains { $0.entries.count > 100 })
+    }
+
+    /// Tenants with two switches and a router each.
+    static func network(tenants: Int, ports: Int) -> NetworkDescription {
+        var network = NetworkDescription(
+            hosts: (0..<10).map { Host(name: "h\($0)", address: IPAddress(family: .ipv4, low: 0xc000_0200 + UInt64($0))) })
+        for t in 0..<tenants {
+            var tenant = Tenant(name: "t\(t)")
+            var router = LogicalRouter(name: "r")
+            for s in 0..<2 {
+                var sw = LogicalSwitch(name: "s\(s)")
+                for p in 0..<ports {
+                    sw.ports.append(
+                        SwitchPort(
+                            name: "p\(p)", mac: .init(0x0200_0000_0000 + UInt64(s * 1000 + p)),
+                            addresses: [IPAddress(family: .ipv4, low: 0x0a00_0000 + UInt64(s) << 16 + UInt64(p) + 10)], host: "h\(p % 10)"))
+                }
+                tenant.switches.append(sw)
+                router.ports.append(
+                    RouterPort(
+                        name: "p\(s)", addresses: [AddressPrefix(IPAddress(family: .ipv4, low: 0x0a00_0001 + UInt64(s) << 16), length: 16)],
+                        peer: .logicalSwitch("s\(s)")))
+            }
+            tenant.routers = [router]
+            network.tenants.append(tenant)
+        }
+        return network
+    }
+
+    @Test func theWorkForOnePortDoesNotGrowWithTheNetwork() {
+        func work(tenants: Int, ports: Int) -> NetworkTranslation.Summary {
+            let translation = NetworkTranslation()
+            translation.apply(Self.network(tenants: tenants, ports: ports))
+            let port = SwitchPort(name: "new", mac: .init(0x0299_0000_0001), addresses: [IPAddress("10.0.200.1")!], host: "h3")
+            return translation.change(remove: [], put: [.switchPort(tenant: "t0", owner: "s0", port)])
+        }
+        let small = work(tenants: 3, ports: 10)
+        let large = work(tenants: 30, ports: 100)
+        #expect(small.added == 1 && large.added == 1)
+        #expect(small.work.derivations == large.work.derivations && small.work.changed == large.work.changed)
+        #expect(small.work.changed < 30 && large.work.visited <= small.work.visited + 20)
+    }
+
+    @Test func onlyHostsThatAreConcernedAreTold() {
+        let translation = NetworkTranslation()
+        var network = Self.network(tenants: 3, ports: 1)
+        translation.apply(network)
+        _ = translation.takeChanges()
+        network.tenants[1].switches[0].access.rules = [AccessRule(name: "x", direction: .in, verdict: .drop)]
+        translation.apply(network)
+        let changes = translation.takeChanges()
+        #expect(changes.map(\.host) == ["h0"])
+        #expect(changes.first?.modifications.count == 1)
+    }
+
+    @Test func theUniversalPlaneIsOneForAllHostsAndTheRestDiffersInLocalValuesOnly() throws {
+        let translation = NetworkTranslation()
+        translation.apply(Self.network(tenants: 2, ports: 20))
+        func split(_ host: String) throws -> (universal: Set<FlowEntry>, local: [FlowEntry]) {
+            let all = try #require(translation.program(host: host)).entries
+            let universal = all.filter { Cookie(value: $0.cookie).kind?.isUniversal == true }
+            return (Set(universal), all.filter { Cookie(value: $0.cookie).kind?.isUniversal == false })
+        }
+        let a = try split("h0"), b = try split("h1")
+        #expect(a.universal == b.universal && a.universal == Set(translation.universalEntries()))
+        for entry in a.local + b.local {
+            #expect([.ingressMapping, .arrival, .physicalMapping, .localDelivery].contains(Stage(rawValue: entry.table)))
+        }
+        #expect(a.local.map(\.table).sorted() == b.local.map(\.table).sorted())
+        for entry in a.universal {
+            #expect(entry.match.requirement(on: .inPort).mask.isZero)
+            for action in entry.actions { if case .output = action { Issue.record("a universal entry names a port: \(FlowText.text(entry))") } }
+        }
+    }
+}
