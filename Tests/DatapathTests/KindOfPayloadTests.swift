@@ -25,18 +25,22 @@ import Testing
     }
 
     @Test func theProtocolOfIPv6IsThatBehindItsExtensionHeaders() {
-        let udp = Self.ports + "000a 1111 0102"
-        let plain = Self.ethernet + "86dd " + Self.ipv6("11", "000a") + udp
+        // The UDP checksum covers the number: 0x1111 + 17 - 6, 0x1111 + 17 - 59.
+        let plain = Self.ethernet + "86dd " + Self.ipv6("11", "000a") + Self.ports + "000a 1111 0102"
         #expect(
             LiteralFrames.ends(plain, ["udp6,actions=set_field:6->nw_proto,2"]) == [
-                LiteralFrames.sent(2, Self.ethernet + "86dd " + Self.ipv6("06", "000a") + udp)
+                LiteralFrames.sent(2, Self.ethernet + "86dd " + Self.ipv6("06", "000a") + Self.ports + "000a 111c 0102")
             ])
         let hop = "00 010400000000 "
-        let extended = Self.ethernet + "86dd " + Self.ipv6("00", "0012") + "11 " + hop + udp
+        let extended = Self.ethernet + "86dd " + Self.ipv6("00", "0012") + "11 " + hop + Self.ports + "000a 1111 0102"
         #expect(
             LiteralFrames.ends(extended, ["udp6,actions=set_field:59->nw_proto,2"]) == [
-                LiteralFrames.sent(2, Self.ethernet + "86dd " + Self.ipv6("00", "0012") + "3b " + hop + udp)
+                LiteralFrames.sent(2, Self.ethernet + "86dd " + Self.ipv6("00", "0012") + "3b " + hop + Self.ports + "000a 10e7 0102")
             ])
+        // A later fragment has no protocol that is known.
+        let fragment = Self.ethernet + "86dd " + Self.ipv6("2c", "0012") + "11 00 0009 00000001 " + Self.ports + "000a 1111 0102"
+        #expect(
+            LiteralFrames.ends(fragment, ["ipv6,actions=set_field:6->nw_proto,2"]) == [LiteralFrames.sent(2, fragment)])
     }
 
     @Test func whatFollowsIsReadAsTheNewKind() {

@@ -21,7 +21,8 @@ enum KindRewriting {
         if packet.length >= at + 2 { HeaderRewriting.store16(packet.data, at, value) }
     }
 
-    /// IPv4's protocol, with the header's checksum, or the last next header of IPv6.
+    /// IPv4's protocol, with the header's checksum, or the last next header of IPv6. The checksum of the transport header that was there covers the number, too,
+    /// and stays as right as it was.
     private static func setProtocol(_ value: UInt8, _ packet: PacketState) {
         guard packet.layout.network != FrameLayout.none else { return }
         let start = Int(packet.layout.network)
@@ -32,10 +33,9 @@ enum KindRewriting {
             let old = HeaderRewriting.load16(header, 8)
             let new = old & 0xff00 | UInt16(value)
             HeaderRewriting.store16(header, 8, new)
-            // RFC 1624, equation 3.
-            let sum = UInt32(~HeaderRewriting.load16(header, 10)) + UInt32(~old) + UInt32(new)
-            let folded = (sum & 0xffff) + (sum >> 16)
-            HeaderRewriting.store16(header, 10, ~UInt16(truncatingIfNeeded: (folded & 0xffff) + (folded >> 16)))
+            HeaderRewriting.store16(header, 10, HeaderRewriting.updated(HeaderRewriting.load16(header, 10), old, new))
+            // A later fragment has payload where the checksum would be.
+            if HeaderRewriting.load16(header, 6) & 0x1fff == 0 { cover(UInt8(truncatingIfNeeded: old), value, packet) }
         case 6 where packet.length >= start + 40:
             var field = start + 6
             var at = start + 40
@@ -46,14 +46,37 @@ enum KindRewriting {
                 switch next {
                 case 0, 43, 60, 135: (field, at) = (at, at + 8 + size * 8)
                 case 51: (field, at) = (at, at + 8 + size * 4)
-                case 44: (field, at) = (at, at + 8)
+                case 44:
+                    // Of a later fragment the flow knows no protocol behind the fragment header.
+                    if HeaderRewriting.load16(packet.data, at + 2) & 0xfff8 != 0 { return }
+                    (field, at) = (at, at + 8)
                 default:
                     packet.data.storeBytes(of: value, toByteOffset: field, as: UInt8.self)
+                    cover(next, value, packet)
                     return
                 }
             }
             packet.data.storeBytes(of: value, toByteOffset: field, as: UInt8.self)
         default: break
+        }
+    }
+
+    /// Brings a transport checksum up to date with another number in the pseudo header (RFC 9293 §3.1, RFC 768, RFC 8200 §8.1).
+    private static func cover(_ old: UInt8, _ new: UInt8, _ packet: PacketState) {
+        let at: Int
+        switch old {
+        case 6 where packet.transportLength >= 20: at = 16
+        case 17 where packet.transportLength >= 8: at = 6
+        case 58 where packet.transportLength >= 4: at = 2
+        default: return
+        }
+        let header = packet.transport
+        if packet.hasPartialChecksum {
+            HeaderRewriting.store16(header, at, ~HeaderRewriting.updated(~HeaderRewriting.load16(header, at), UInt16(old), UInt16(new)))
+        } else if old == 17 {
+            HeaderRewriting.udpChecksum(header) { HeaderRewriting.updated($0, UInt16(old), UInt16(new)) }
+        } else {
+            HeaderRewriting.store16(header, at, HeaderRewriting.updated(HeaderRewriting.load16(header, at), UInt16(old), UInt16(new)))
         }
     }
 
