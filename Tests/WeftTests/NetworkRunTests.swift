@@ -194,7 +194,7 @@ private final class NetworkRunLab {
     func transfer(from client: String, to server: String, _ address: String) throws -> Int {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: WeftProgram.find("ip")!)
-        process.arguments = ["netns", "exec", name(server), "iperf3", "-s", "-1"]
+        process.arguments = ["netns", "exec", name(server), "iperf3", "-s"]
         process.standardOutput = FileHandle(forWritingAtPath: folder.file("server", ""))
         try process.run()
         defer { if process.isRunning { process.terminate() } }

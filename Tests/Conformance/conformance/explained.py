@@ -28,6 +28,10 @@ EXPLAINED = [
         "bytes: a match of another type", "`OFPMT_STANDARD` is deprecated since 1.2 (OpenFlow 1.3.5 §A.2.3.1).",
         r"\+ OFPT_ERROR .*: OFPBMC_BAD_TYPE", r"- .*priority=1,metadata=0,in_port=0,.*"),
     Explanation(
+        "bytes: set_field of what cannot be set", "set_field writes eth_type, ip_proto and mpls_bos (OpenFlow 1.3.5 §5.12); ovs-ofctl cannot read such an entry.",
+        r"- OFPT_ERROR .*: OFPBAC_BAD_SET_ARGUMENT", r"- OFPST_FLOW reply .*:", r"\+ OFPST_FLOW reply .*: \*\*\*decode error: OFPBAC_BAD_SET_ARGUMENT\*\*\*",
+        r"\+ .*actions=.*set_field:.*->(eth_type|nw_proto|mpls_bos).*"),
+    Explanation(
         "bytes: goto out of range", "255 is no table: OFPTT_MAX is 254 (OpenFlow 1.3.5 §A.3.4.1).",
         r"\+ OFPT_ERROR .*: OFPBIC_BAD_TABLE_ID", r"- .*actions=goto_table:255"),
     Explanation(
