@@ -235,6 +235,7 @@ public final class FlowTables: @unchecked Sendable {
         t.insert(record, retire: retire)
         dirtyTables.insert(entry.table)
         entryCount += 1
+        if entry.flags.contains(.sendFlowRemoved) { mayTellRemovals = true }
         changes.note(record)
         journal?.append(.added(entry))
         if let onAddition {
@@ -290,21 +291,26 @@ public final class FlowTables: @unchecked Sendable {
         return found
     }
 
+    /// Whether an entry was ever added whose end is to be told, with what it has counted until then.
+    public private(set) var mayTellRemovals = false
+
     private func modifyOrDelete(
         _ command: FlowModification.FlowCommand, _ pattern: FlowEntry, anyTable: Bool, cookieMask: UInt64, outPort: UInt32?, now: UInt64
     ) throws(FlowTableError) {
         let isStrict = command == .modifyStrict || command == .deleteStrict
         var selected: [EntryRecord] = []
+        func consider(_ e: EntryRecord) {
+            guard e.removedAt == .max, (e.cookie ^ pattern.cookie) & cookieMask == 0 else { return }
+            if let outPort, !actions(of: e).contains(where: { $0 == .output(port: outPort) }) { return }
+            selected.append(e)
+        }
         for t in tables.compactMap({ $0 }) where anyTable || t.id == pattern.table {
-            t.forEachEntry { e in
-                guard e.removedAt == .max, (e.cookie ^ pattern.cookie) & cookieMask == 0 else { return }
-                if isStrict {
-                    guard e.priority == pattern.priority, e.match == pattern.match else { return }
-                } else {
-                    guard e.match.isWithin(pattern.match) else { return }
-                }
-                if let outPort, !self.actions(of: e).contains(where: { $0 == .output(port: outPort) }) { return }
-                selected.append(e)
+            if isStrict {
+                // At most one, which is looked up.
+                let values = pattern.match.words.map(\.value)
+                if let e = t.find(mask: intern(pattern.match), values: values, priority: pattern.priority) { consider(e) }
+            } else {
+                t.forEachEntry { e in if e.match.isWithin(pattern.match) { consider(e) } }
             }
         }
         selected.sort { $0.ordinal < $1.ordinal }

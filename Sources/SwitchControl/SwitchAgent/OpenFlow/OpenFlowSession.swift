@@ -8,7 +8,10 @@ import Synchronization
 /// Message kinds are handled in files of their own (`OpenFlowSession+…`). A handler throws the `OpenFlowError` that answers a refused message; what it was
 /// to change is then unchanged.
 public final class OpenFlowSession: @unchecked Sendable {
-    unowned let agent: OpenFlowAgent
+    /// Held until the session ends, when the agent lets go of it (an unowned reference costs a tenth of a flow-mod each time).
+    let agent: OpenFlowAgent
+    let vswitch: VirtualSwitch
+    let tables: FlowTables
     let transport: any OpenFlowTransport
     /// For logs: the peer's address.
     public let name: String
@@ -51,6 +54,8 @@ public final class OpenFlowSession: @unchecked Sendable {
         self.peer = peer
         if peer != .controller { config.missSendLength = 0 }
         self.agent = agent
+        vswitch = agent.vswitch
+        tables = agent.vswitch.tables
         self.transport = transport
         self.name = name
     }
@@ -58,8 +63,6 @@ public final class OpenFlowSession: @unchecked Sendable {
     /// Whether the versions are agreed.
     public var isReady: Bool { decoder != nil && !isClosed }
     public var version: OpenFlowVersion { decoder?.version ?? .v13 }
-    var vswitch: VirtualSwitch { agent.vswitch }
-    var tables: FlowTables { agent.vswitch.tables }
 
     func start() {
         let versions = agent.options.versions
@@ -179,7 +182,7 @@ public final class OpenFlowSession: @unchecked Sendable {
     func change(_ modifications: [FlowModification]) -> FlowTableError? {
         let now = monotonicNow()
         // Who is counted for must be up to date before it ends or is copied.
-        if modifications.contains(where: Self.needsCounters) {
+        if modifications.contains(where: needsCounters) {
             flush()
             vswitch.collectCounters()
         }
@@ -196,9 +199,11 @@ public final class OpenFlowSession: @unchecked Sendable {
         }
     }
 
-    private static func needsCounters(_ m: FlowModification) -> Bool {
+    private func needsCounters(_ m: FlowModification) -> Bool {
         switch m {
         case .flow(.add, let e, _, _, _): e.idleTimeout != 0
+        // Nobody asks what an entry had counted that ends untold.
+        case .flow(.delete, _, _, _, _), .flow(.deleteStrict, _, _, _, _): tables.mayTellRemovals
         case .flow, .deleteGroup, .deleteMeter, .modifyGroup: true
         default: false
         }
