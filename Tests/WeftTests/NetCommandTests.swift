@@ -73,6 +73,28 @@ import Testing
             ))
     }
 
+    @Test func explainTellsEachStageOfAPacketsWay() throws {
+        let run = try net("explain", Self.example, "blue/web/vm1", "vm4", "--protocol", "tcp", "--to-port", "22")
+        #expect(run.code == 0, "\(run.errors)")
+        let lines = run.text.split(separator: "\n").map(String.init)
+        #expect(lines.first == "host hostA" && lines.last == "delivered to blue/db/vm4 on hostB")
+        #expect(lines.contains { $0.hasPrefix("  routing ") && $0.contains("blue/edge  ip,nw_dst=10.0.2.0/24 → next_hop=") })
+        #expect(lines.contains { $0.contains("tcp,nw_src=10.0.1.10,tp_dst=22 → next(egress mapping)") })
+        #expect(lines.contains { $0.contains("done=egress mapping → next(local delivery)") })
+        let order = [
+            "port security", "L2 forwarding", "router admission", "routing", "address resolution", "physical mapping", "arrival by tunnel",
+            "local delivery",
+        ]
+        let places = order.map { title in lines.firstIndex { $0.hasPrefix("  \(title) ") } ?? -1 }
+        #expect(places == places.sorted() && places[0] > 0)
+        let refused = try net("explain", Self.example, "blue/web/vm1", "vm4", "--protocol", "tcp", "--to-port", "23").text
+        #expect(refused.hasSuffix("ends on hostA by rule blue/db/no-telnet, which is answered:\ndelivered to blue/web/vm1 on hostA\n"))
+        let nowhere = try net("explain", Self.example, "blue/web/vm1", "10.66.0.1").text
+        #expect(nowhere.hasSuffix("dropped on hostA by route of blue/edge that drops (routing)\n"))
+        #expect(try net("explain", Self.example, "blue/web/vm1", "2001:db8:2::10").text.hasSuffix("delivered to blue/db/vm4 on hostB\n"))
+        #expect(try net("explain", Self.example, "green/web/vm1", "10.0.2.10").errors.contains("knows no way"))
+    }
+
     @Test func diffTellsElementsAndEntriesThatChange() throws {
         let text = try String(contentsOfFile: Self.example, encoding: .utf8)
         let same = try net("diff", Self.example, Self.example)
