@@ -59,6 +59,11 @@ public final class SimulatedNetwork {
         hosts[host]?.forward(frame, port: HostPorts.tunnel, tunnel: tunnel, time: 0)
     }
 
+    /// The entries and meters that a host holds.
+    func held(host: String) -> (entries: [FlowEntry], meters: [Meter])? {
+        hosts[host].map { ($0.tables.entries().map(\.entry), $0.tables.meterStatistics.map(\.meter)) }
+    }
+
     /// Sends a frame from the workload at a port, and follows it and its copies to their ends.
     ///
     /// - Parameters:
