@@ -13,6 +13,9 @@ let package = Package(
         .library(name: "OpenFlow", targets: ["OpenFlow"]),
         .library(name: "Ports", targets: ["Ports"]),
         .library(name: "Datapath", targets: ["Datapath"]),
+        .library(name: "LogicalNetwork", targets: ["LogicalNetwork"]),
+        .library(name: "NetworkFile", targets: ["NetworkFile"]),
+        .library(name: "Translation", targets: ["Translation"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

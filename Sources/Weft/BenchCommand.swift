@@ -11,7 +11,7 @@ struct BenchCommand: ParsableCommand {
 
             perf/compare runs the same kinds of workloads side by side with Open vSwitch.
             """,
-        subcommands: [Pipeline.self, AccessList.self, Load.self, Churn.self])
+        subcommands: [Pipeline.self, AccessList.self, Load.self, Churn.self, Network.self])
 
     struct Options: ParsableArguments {
         @Option(help: ArgumentHelp("How long each forwarding workload is measured.", valueName: "seconds")) var duration: Double = 3
@@ -46,6 +46,8 @@ struct BenchCommand: ParsableCommand {
             { try ForwardingBenches.accessList(rules: 10_000, isCold: false, seconds: seconds) },
             { try ForwardingBenches.accessList(rules: 10_000, isCold: true, seconds: seconds) },
             { try ChurnBench().run(seconds: max(seconds, 2)) },
+            { try NetworkBench.run(tenants: 10, portsPerSwitch: 250) },
+            { try NetworkBench.run(tenants: 100, portsPerSwitch: 250) },
         ]
         if !options.json { Self.warnOfDebugBuild() }
         var results: [BenchResult] = []
@@ -106,5 +108,19 @@ struct BenchCommand: ParsableCommand {
             discussion: "Measured in turns with and without changes, the first two not counted; the owner and the worker need a processor each.")
         @OptionGroup var options: Options
         func run() throws { try options.print(ChurnBench().run(seconds: max(options.duration, 1))) }
+    }
+
+    struct Network: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "network", abstract: "Tenants with two switches and a router each: computing all of it, and one change.",
+            discussion: "--duration has no meaning here: the whole is computed once, each change 21 times, of which the median is told.")
+        @Option(help: ArgumentHelp("Tenants, 1 to 1000.", valueName: "n")) var tenants: Int = 100
+        @Option(help: ArgumentHelp("Ports of each switch, 1 to 50000.", valueName: "n")) var ports: Int = 250
+        @OptionGroup var options: Options
+        func validate() throws {
+            if !(1...1000).contains(tenants) { throw ValidationError("--tenants \(tenants): must be 1 to 1000") }
+            if !(1...50_000).contains(ports) { throw ValidationError("--ports \(ports): must be 1 to 50000") }
+        }
+        func run() throws { try options.print(NetworkBench.run(tenants: tenants, portsPerSwitch: ports)) }
     }
 }

@@ -15,6 +15,7 @@ let targets = [
     fuzz("FuzzCapture", uses: "Ports"),
     fuzz("FuzzDatapath", uses: "Datapath", "Flow"),
     fuzz("FuzzOpenflow", uses: "OpenFlow", "Flow"),
+    fuzz("FuzzNetwork", uses: "NetworkFile", "LogicalNetwork", "Translation"),
 ]
 
 // A package of its own, so that the ordinary build never compiles the fuzz targets. `tools/fuzz` builds and runs them.

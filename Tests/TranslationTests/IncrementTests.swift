@@ -2,6 +2,7 @@ import Flow
 import LogicalNetwork
 import Testing
 
+@testable import NetworkSimulation
 @testable import Translation
 
 /// What a host holds that does what it is told and nothing else.
@@ -64,6 +65,26 @@ private struct NaiveHost {
             }
         }
         #expect(hosts.values.contains { $0.entries.count > 100 })
+    }
+
+    /// The same with the tables that forward, which have meanings of their own for deletions by cookie and for meters.
+    @Test(arguments: [21, 22] as [UInt64])
+    func theTablesOfHostsHoldWhatTheyShouldAfterRandomEdits(seed: UInt64) throws {
+        var random = RandomNetwork(seed: seed)
+        let translation = NetworkTranslation()
+        translation.apply(random.network)
+        let network = try SimulatedNetwork(translation)
+        for step in 0..<100 {
+            random.edit()
+            translation.apply(random.network)
+            try network.update()
+            for name in translation.hostNames {
+                let program = try #require(translation.program(host: name)), held = try #require(network.held(host: name))
+                #expect(
+                    Set(held.entries) == Set(program.entries) && held.entries.count == program.entries.count, "\(name), seed \(seed), step \(step)")
+                #expect(Set(held.meters) == Set(program.meters), "\(name), seed \(seed), step \(step)")
+            }
+        }
     }
 
     /// Tenants with two switches and a router each.

@@ -101,6 +101,7 @@ struct RandomNetwork {
             } else {
                 n.tenants[t].switches[s].access.defaultVerdict = pick([.allow, .drop])
                 n.tenants[t].switches[s].broadcast = pick([.flood, .drop])
+                n.tenants[t].switches[s].egressAccess = pick([.firstHop, .lastHop])
             }
         default:
             if next(2) == 0 {

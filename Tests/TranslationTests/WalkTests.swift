@@ -149,6 +149,37 @@ import Wire
         #expect(try net.ended(tcp(80), from: "blue/web/vm1").meaning == "default of blue/db, out")
     }
 
+    /// Spec 001b §4.7 (B81, T32): the packet crosses to the other host, whose rules end it there.
+    @Test func egressAccessMayBeAtTheLastHop() throws {
+        let net = try NetworkUnderTest.example()
+        func tcp(_ port: Int) -> [UInt8] {
+            Frames.ethernet(Self.vm1, Self.toWeb, 0x0800, Frames.ipv4("10.0.1.10", "10.0.2.10", protocol: 6, Frames.tcp(40_000, port)))
+        }
+        #expect(try net.ended(tcp(80), from: "blue/web/vm1").meaning == "default of blue/db, out")
+        #expect(net.network.tunnelCount == 0)
+        try net.edit { $0.tenants[0].switches[1].egressAccess = .lastHop }
+        let fate = try net.send(tcp(80), from: "blue/web/vm1")
+        guard case .dropped(let drop)? = fate.ends.first else {
+            Issue.record("\(fate)")
+            return
+        }
+        #expect(
+            fate.hosts == ["hostA", "hostB"] && drop.host == "hostB" && drop.stage == .switchEgressAccess && drop.meaning == "default of blue/db, out"
+        )
+        #expect(try Frames.ttl(net.delivered(tcp(5432), from: "blue/web/vm1", to: "blue/db/vm4")) == 63)
+        #expect(net.network.tunnelCount == 2)
+        #expect(
+            net.network.stagesUsed(host: "hostB") == [
+                .ingressMapping, .arrival, .switchEgressAccess, .egressMapping, .physicalMapping, .localDelivery,
+            ])
+        // A workload on the first hop itself, and a flood.
+        let local = Frames.ethernet(Self.vm1, Self.toWeb, 0x0800, Frames.ipv4("10.0.1.10", "10.0.2.11", protocol: 6, Frames.tcp(40_000, 80)))
+        #expect(try net.ended(local, from: "blue/web/vm1").stage == .switchEgressAccess)
+        _ = try net.delivered(Self.ping("10.0.2.11", mac: Self.toWeb), from: "blue/web/vm1", to: "blue/db/vm3")
+        let asked = try net.send(Frames.arpRequest(from: Self.vm3, "10.0.2.11", for: "10.0.2.10"), from: "blue/db/vm3")
+        #expect(asked.deliveries.map(\.port) == ["blue/db/vm4"])
+    }
+
     @Test func aPortMovesToAnotherHostAndOnlyMappingEntriesChange() throws {
         let net = try NetworkUnderTest.example()
         let before = Set(net.translation.universalEntries())

@@ -61,7 +61,7 @@ import Wire
             Set(c.links.sortedRows) == [[ls1, s1, lr, p1], [lr, p1, ls1, s1], [ls2, s2, lr, p2], [lr, p2, ls2, s2]], "and rows 6206 and 6207")
 
         // The eight flow entries of §6.2.
-        #expect(Set(f.forwarding.sortedRows) == [[ls1, mac1, s1], [ls2, mac2, s2]], "rows 6101 and 6208: the MACs to SP1 and SP2")
+        #expect(Set(f.forwarding.sortedRows) == [[ls1, mac1, s1, 0], [ls2, mac2, s2, 0]], "rows 6101 and 6208: the MACs to SP1 and SP2")
         #expect(
             Set(f.linkEntries.sortedRows) == [
                 [ls1, s1, lr, p1, 1], [lr, p1, ls1, s1, 0], [ls2, s2, lr, p2, 1], [lr, p2, ls2, s2, 0],
@@ -87,8 +87,8 @@ import Wire
         #expect(
             text(.forwarding, .forwarding)
                 == [
-                    "table=14, priority=50,metadata=\(hex(ls1))/0xffffff,dl_dst=01:01:01:01:01:01 actions=load:\(hex(s1))->NXM_NX_REG1[],resubmit(,15)",
-                    "table=14, priority=50,metadata=\(hex(ls2))/0xffffff,dl_dst=01:01:01:01:01:02 actions=load:\(hex(s2))->NXM_NX_REG1[],resubmit(,15)",
+                    "table=14, priority=50,metadata=\(hex(ls1))/0xffffff,dl_dst=01:01:01:01:01:01 actions=load:\(hex(s1))->NXM_NX_REG1[],load:0x28->NXM_NX_REG2[16..23],resubmit(,15)",
+                    "table=14, priority=50,metadata=\(hex(ls2))/0xffffff,dl_dst=01:01:01:01:01:02 actions=load:\(hex(s2))->NXM_NX_REG1[],load:0x28->NXM_NX_REG2[16..23],resubmit(,15)",
                 ].sorted())
         func link(_ from: UInt64, _ to: UInt64, _ datapath: UInt64, table: Int) -> String {
             "table=40, priority=50,reg1=\(hex(from)) actions=load:\(hex(datapath))->OXM_OF_METADATA[0..23],load:\(hex(to))->NXM_NX_REG0[],"

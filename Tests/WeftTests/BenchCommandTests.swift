@@ -46,9 +46,16 @@ import Testing
         #expect((263...264).contains(result["entries"] as? Int ?? 0), "changes replace entries")
     }
 
+    @Test func aNetworkIsComputedAndChanged() throws {
+        let result = try bench(["network", "--tenants", "2", "--ports", "10"])
+        #expect(result["ports"] as? Int == 40 && result["rows"] as? Int ?? 0 > 500)
+        #expect(result["fullMilliseconds"] as? Double ?? 0 > result["onePortMilliseconds"] as? Double ?? .infinity)
+        #expect(result["onePortModifications"] as? Int ?? 0 > 100)
+    }
+
     @Test(arguments: [
         (["pipe6", "--flows-count", "0"], "--flows-count 0"), (["acl", "--rules=-3"], "-3"), (["nothing"], "nothing"),
-        (["load", "--flows", "/none"], "/none"),
+        (["load", "--flows", "/none"], "/none"), (["network", "--tenants", "0"], "--tenants 0"),
     ])
     func aBadArgumentIsNamedInTheMessage(_ arguments: [String], _ word: String) throws {
         let run = try WeftProgram.run(["bench"] + arguments, in: folder)

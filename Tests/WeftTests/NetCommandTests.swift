@@ -58,7 +58,7 @@ import Testing
         // What differs are ports and tunnels.
         for line in a.symmetricDifference(b) {
             #expect(
-                ["table=0,", "table=0 ", "table=42,", "table=43,"].contains { line.contains($0) } || line.contains("in_port="), "\(line)")
+                ["table=0,", "table=0 ", "table=1,", "table=42,", "table=43,"].contains { line.contains($0) } || line.contains("in_port="), "\(line)")
         }
     }
 
@@ -71,6 +71,28 @@ import Testing
             text.contains(
                 "blue/edge, address resolution, 51: out=blue/edge/to-db,next_hop_address=10.0.2.10/32,ip → load:0x20000000004->NXM_OF_ETH_DST[], next(egress mapping)\n"
             ))
+    }
+
+    @Test func explainTellsEachStageOfAPacketsWay() throws {
+        let run = try net("explain", Self.example, "blue/web/vm1", "vm4", "--protocol", "tcp", "--to-port", "22")
+        #expect(run.code == 0, "\(run.errors)")
+        let lines = run.text.split(separator: "\n").map(String.init)
+        #expect(lines.first == "host hostA" && lines.last == "delivered to blue/db/vm4 on hostB")
+        #expect(lines.contains { $0.hasPrefix("  routing ") && $0.contains("blue/edge  ip,nw_dst=10.0.2.0/24 → next_hop=") })
+        #expect(lines.contains { $0.contains("tcp,nw_src=10.0.1.10,tp_dst=22 → next(egress mapping)") })
+        #expect(lines.contains { $0.contains("done=egress mapping → next(local delivery)") })
+        let order = [
+            "port security", "L2 forwarding", "router admission", "routing", "address resolution", "physical mapping", "arrival by tunnel",
+            "local delivery",
+        ]
+        let places = order.map { title in lines.firstIndex { $0.hasPrefix("  \(title) ") } ?? -1 }
+        #expect(places == places.sorted() && places[0] > 0)
+        let refused = try net("explain", Self.example, "blue/web/vm1", "vm4", "--protocol", "tcp", "--to-port", "23").text
+        #expect(refused.hasSuffix("ends on hostA by rule blue/db/no-telnet, which is answered:\ndelivered to blue/web/vm1 on hostA\n"))
+        let nowhere = try net("explain", Self.example, "blue/web/vm1", "10.66.0.1").text
+        #expect(nowhere.hasSuffix("dropped on hostA by route of blue/edge that drops (routing)\n"))
+        #expect(try net("explain", Self.example, "blue/web/vm1", "2001:db8:2::10").text.hasSuffix("delivered to blue/db/vm4 on hostB\n"))
+        #expect(try net("explain", Self.example, "green/web/vm1", "10.0.2.10").errors.contains("knows no way"))
     }
 
     @Test func diffTellsElementsAndEntriesThatChange() throws {

@@ -5,7 +5,15 @@ public struct LogicalSwitch: Hashable, Sendable {
     /// What becomes of frames to addresses that no port has, to the broadcast address, and to groups.
     public enum Spread: String, Hashable, Sendable, CaseIterable { case flood, drop }
 
+    /// Where the egress access rules are applied to packets for one workload (spec 001b §4.1); those of a flood always are at each host.
+    public enum EgressAccess: String, Hashable, Sendable, CaseIterable {
+        case firstHop = "first-hop"
+        /// Spec B81: at the workload's own host.
+        case lastHop = "last-hop"
+    }
+
     public var name: String
+    public var egressAccess: EgressAccess
     public var unknown: Spread
     public var broadcast: Spread
     public var multicast: Spread
@@ -17,9 +25,10 @@ public struct LogicalSwitch: Hashable, Sendable {
 
     public init(
         name: String, unknown: Spread = .drop, broadcast: Spread = .flood, multicast: Spread = .flood, ports: [SwitchPort] = [],
-        neighbors: [Neighbor] = [], access: AccessList = AccessList(), place: Place = .none
+        neighbors: [Neighbor] = [], access: AccessList = AccessList(), egressAccess: EgressAccess = .firstHop, place: Place = .none
     ) {
         self.name = name
+        self.egressAccess = egressAccess
         self.unknown = unknown
         self.broadcast = broadcast
         self.multicast = multicast

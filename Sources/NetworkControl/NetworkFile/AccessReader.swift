@@ -40,6 +40,9 @@ struct AccessReader {
 
     private func readProtocol(_ text: String, _ rule: inout AccessRule, _ r: ElementReader) {
         switch text {
+        // By number too they are of one family.
+        case "1": (rule.network, rule.transport) = (.ip(.ipv4), 1)
+        case "58": (rule.network, rule.transport) = (.ip(.ipv6), 58)
         case "any": break
         case "arp": rule.network = .arp
         case "ipv4": rule.network = .ip(.ipv4)

@@ -58,6 +58,9 @@ struct EntryDraft {
     /// Forgets the physical port, so that the packet may go back through it.
     mutating func forgetInPort() { load(.inPort, 0) }
 
+    /// Marks that nothing logical will be left to do when the packet reaches its host.
+    mutating func markDone() { load(RegisterMap.stage, UInt64(Stage.egressMapping.rawValue)) }
+
     /// Goes on at another stage: to the tables again at the table of that stage (spec 000-022, B138).
     mutating func next(_ stage: Stage) { entry.actions.append(.resubmit(inPort: nil, table: stage.rawValue)) }
 

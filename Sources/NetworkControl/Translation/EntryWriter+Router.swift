@@ -88,6 +88,7 @@ extension EntryWriter {
         e.load(.icmpv6Type, 129)
         e.load(.ipTTL, 64)
         e.move(RegisterMap.ingressPort.bits, RegisterMap.egressPort.bits)
+        e.markDone()
         e.forgetInPort()
         e.next(.egressMapping)
         add(e)
@@ -190,7 +191,6 @@ extension EntryWriter {
         var e = draft(.egressMapping, EntryPriority.normal, .egressHost, datapath: row[0], egress: row[1])
         e.load(RegisterMap.host, row[2])
         e.load(RegisterMap.check, checks.ofPort(row[1]))
-        e.load(RegisterMap.stage, UInt64(Stage.egressMapping.rawValue))
         e.next(.physicalMapping)
         add(e)
     }

@@ -177,7 +177,14 @@ extension EntryWriter {
         var e = draft(.forwarding, EntryPriority.normal, .forwarding, datapath: row[0], detail: row[2])
         e.require(.ethDst, row[1])
         e.load(RegisterMap.egressPort, row[2])
-        e.next(.switchEgressAccess)
+        if row[3] == 1 {
+            // Who delivers goes on behind this stage (B81).
+            e.load(RegisterMap.stage, UInt64(Stage.forwarding.rawValue))
+            e.next(.egressMapping)
+        } else {
+            e.markDone()
+            e.next(.switchEgressAccess)
+        }
         add(e)
     }
 
@@ -185,6 +192,7 @@ extension EntryWriter {
     mutating func unknownAddress(_ row: Row) {
         var e = draft(.forwarding, EntryPriority.base - 5, .unknownAddress, datapath: row[0], detail: row[1])
         e.load(RegisterMap.egressPort, row[1])
+        e.markDone()
         e.next(.switchEgressAccess)
         add(e)
     }
@@ -242,6 +250,7 @@ extension EntryWriter {
     /// Sends the packet back where it came from.
     private mutating func answer(_ e: inout EntryDraft) {
         e.move(RegisterMap.ingressPort.bits, RegisterMap.egressPort.bits)
+        e.markDone()
         e.forgetInPort()
         e.next(.egressMapping)
         add(e)

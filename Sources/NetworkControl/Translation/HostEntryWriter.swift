@@ -56,16 +56,32 @@ struct HostEntryWriter {
 
     /// What every host has: its own ports are its own, and what comes by a tunnel goes on behind the stage that is complete.
     mutating func base() {
-        var own = EntryDraft(.physicalMapping, EntryPriority.normal, Cookie(.localPort, datapath: 0))
+        let cookie = Cookie(.arrival, datapath: 0)
+        var own = EntryDraft(.physicalMapping, EntryPriority.normal, cookie)
         own.require(RegisterMap.host, host)
         own.next(.localDelivery)
         add(own)
-        for (done, next) in [(Stage.egressMapping, Stage.localDelivery), (.forwarding, .localDelivery)] {
-            var e = EntryDraft(.arrival, EntryPriority.normal, Cookie(.arrival, datapath: 0))
-            e.require(RegisterMap.stage, UInt64(done.rawValue))
-            e.next(next)
-            add(e)
-        }
+        // One whose egress access rules are at the last hop, which this is.
+        var undone = EntryDraft(.physicalMapping, EntryPriority.raised, cookie)
+        undone.require(RegisterMap.host, host)
+        undone.require(RegisterMap.stage, UInt64(Stage.forwarding.rawValue))
+        undone.markDone()
+        undone.next(.switchEgressAccess)
+        add(undone)
+        var flood = EntryDraft(.physicalMapping, EntryPriority.high, cookie)
+        flood.require(RegisterMap.host, host)
+        flood.require(RegisterMap.floodBit, 1)
+        flood.next(.localDelivery)
+        add(flood)
+        var done = EntryDraft(.arrival, EntryPriority.normal, cookie)
+        done.require(RegisterMap.stage, UInt64(Stage.egressMapping.rawValue))
+        done.next(.localDelivery)
+        add(done)
+        var arrived = EntryDraft(.arrival, EntryPriority.high, cookie)
+        arrived.require(RegisterMap.stage, UInt64(Stage.forwarding.rawValue))
+        arrived.require(RegisterMap.floodBit, 1)
+        arrived.next(.localDelivery)
+        add(arrived)
     }
 
     /// A port in both directions: to its logical port (2605, B02) and from it (B15), with its queue and rate.
@@ -90,6 +106,15 @@ struct HostEntryWriter {
         if queue != 0 { out.act(.setQueue(UInt32(queue - 1))) }
         out.act(.output(port: number))
         add(out)
+        // From a first hop that left the egress access rules to this one (B81).
+        var undone = EntryDraft(.arrival, EntryPriority.normal, cookie)
+        undone.require(RegisterMap.stage, UInt64(Stage.forwarding.rawValue))
+        undone.require(RegisterMap.egressPort, p)
+        undone.require(RegisterMap.check, checks.ofPort(p))
+        undone.load(RegisterMap.datapath, d)
+        undone.markDone()
+        undone.next(.switchEgressAccess)
+        add(undone)
     }
 
     /// Both directions of a tunnel; context is taken from known hosts only.
@@ -134,6 +159,7 @@ struct HostEntryWriter {
         e.load(RegisterMap.datapath, datapath)
         for port in ports.sorted() {
             e.load(RegisterMap.egressPort, port)
+            e.markDone()
             e.next(.switchEgressAccess)
         }
         add(e)

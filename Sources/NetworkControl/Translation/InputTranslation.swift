@@ -49,6 +49,7 @@ struct InputTranslation {
             if traits.unknown == .flood { shape.insert(.floodsUnknown) }
             if traits.broadcast == .flood { shape.insert(.floodsBroadcast) }
             if traits.multicast == .flood { shape.insert(.floodsMulticast) }
+            if traits.egressAccess == .lastHop { shape.insert(.lastHopAccess) }
             if traits.defaultVerdict != .allow { shape.insert(.dropsByDefault) }
             tables.switches.change([d, shape.rawValue], by: amount)
             changeNode(d, amount)

@@ -117,7 +117,7 @@ struct ForwardingTables {
             "access", "datapath", "rule", "shape", "port", "priority", "lengths", "sourceHigh", "sourceLow", "destinationHigh", "destinationLow",
             "ports", "extras", isOutput: true)
         responders = e.relation("responders", "datapath", "family", "high", "low", "mac", isOutput: true)
-        forwarding = e.relation("forwarding", "datapath", "mac", "port", isOutput: true)
+        forwarding = e.relation("forwarding", "datapath", "mac", "port", "isLastHop", isOutput: true)
         unknownAddresses = e.relation("unknownAddresses", "datapath", "port", isOutput: true)
         egressHosts = e.relation("egressHosts", "datapath", "port", "host", isOutput: true)
         linkEntries = e.relation("linkEntries", "datapath", "port", "peerDatapath", "peer", "isRouter", isOutput: true)
@@ -191,6 +191,8 @@ struct SwitchShape: OptionSet {
     static let floodsBroadcast = SwitchShape(rawValue: 2)
     static let floodsMulticast = SwitchShape(rawValue: 4)
     static let dropsByDefault = SwitchShape(rawValue: 8)
+    /// Egress access rules at the last hop (B81).
+    static let lastHopAccess = SwitchShape(rawValue: 16)
 }
 
 /// What a workload's port is held to.

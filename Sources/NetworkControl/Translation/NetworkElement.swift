@@ -22,6 +22,7 @@ public indirect enum NetworkElement: Hashable, Sendable {
         public var broadcast: LogicalSwitch.Spread
         public var multicast: LogicalSwitch.Spread
         public var defaultVerdict: AccessRule.Verdict
+        public var egressAccess = LogicalSwitch.EgressAccess.firstHop
     }
 
     /// The name under which there is only one.
@@ -60,7 +61,8 @@ extension NetworkDescription {
             for set in tenant.addressSets { body(.addressSet(tenant: t, set)) }
             for s in tenant.switches {
                 let traits = NetworkElement.SwitchTraits(
-                    unknown: s.unknown, broadcast: s.broadcast, multicast: s.multicast, defaultVerdict: s.access.defaultVerdict)
+                    unknown: s.unknown, broadcast: s.broadcast, multicast: s.multicast, defaultVerdict: s.access.defaultVerdict,
+                    egressAccess: s.egressAccess)
                 body(.logicalSwitch(tenant: t, name: s.name, traits))
                 for port in s.ports { body(.switchPort(tenant: t, owner: s.name, port)) }
                 for neighbor in s.neighbors { body(.neighbor(tenant: t, owner: s.name, neighbor)) }

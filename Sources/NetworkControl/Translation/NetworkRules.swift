@@ -53,8 +53,18 @@ struct NetworkRules {
         e.rule(
             "address security", f.addressSecurity("d", "p", "m", "v", "h", "l"), if: c.workloads("d", "p", "m", .constant(mode)),
             c.workloadAddresses("d", "p", "v", "h", "l"))
-        e.rule("forwarding by MAC", f.forwarding("d", "m", "p"), if: f.portMACs("d", "p", "m"), c.switches("d", "k"))
-        e.rule("neighbours are behind the uplink", f.forwarding("d", "m", "p"), if: c.neighbors("d", "v", "h", "l", "m"), c.uplinks("d", "p"))
+        // Where its egress access rules are; those towards a router are always here.
+        let place = FunctionTable("place of egress access", arguments: 1, results: 1) { a, results in
+            results[0] = SwitchShape(rawValue: a[0]).contains(.lastHopAccess) ? 1 : 0
+            return true
+        }
+        e.rule(
+            "forwarding to a workload", f.forwarding("d", "m", "p", "a"), if: c.workloads("d", "p", "m", "s"), c.switches("d", "k"),
+            place(["k"], gives: ["a"]))
+        e.rule(
+            "forwarding to a router", f.forwarding("d", "m", "p", 0), if: c.links("d", "p", "r", "q"), c.switches("d", "k"), f.portMACs("d", "p", "m")
+        )
+        e.rule("neighbours are behind the uplink", f.forwarding("d", "m", "p", 0), if: c.neighbors("d", "v", "h", "l", "m"), c.uplinks("d", "p"))
         e.rule("unknown addresses are behind the uplink", f.unknownAddresses("d", "p"), if: c.uplinks("d", "p"))
         e.rule(
             "responder", f.responders("d", "v", "h", "l", "m"), if: c.switches("d", "k"), c.links("d", "p", "r", "q"),

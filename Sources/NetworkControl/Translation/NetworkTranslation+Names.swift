@@ -14,6 +14,16 @@ extension NetworkTranslation {
         return "\(name[..<colon])(router \(name[name.index(after: colon)...]))"
     }
 
+    /// The MAC of a router port, given or made.
+    public func routerPortMAC(tenant: String, router: String, port: String) -> UInt64? {
+        guard let d = input.datapaths.existing(Path.of(tenant, router)), let p = input.ports.existing(Path.of(tenant, router, port)) else {
+            return nil
+        }
+        var mac: UInt64?
+        forwarding.portMACs.forEach { if $0[0] == d, $0[1] == p { mac = $0[2] } }
+        return mac
+    }
+
     public func hostName(_ number: UInt64) -> String { input.hosts.name(number) ?? "host \(number)" }
 
     /// `rule blue/web/no-ssh`, of an access rule or policy.

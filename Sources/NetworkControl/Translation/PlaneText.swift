@@ -60,6 +60,7 @@ extension NetworkTranslation {
         if let p = required(RegisterMap.egressPort) { parts.append("out=\(portName(p))") }
         if let n = required(RegisterMap.nextHop) { parts.append("next_hop=\(n)") }
         if let h = required(RegisterMap.host) { parts.append("host=\(hostName(h))") }
+        if let s = required(RegisterMap.stage) { parts.append("done=\(Stage(rawValue: UInt8(s))?.title ?? String(s))") }
         let isIPv6 = match.requirement(on: .ethType).value.low == 0x86dd
         let address = match.requirement(on: isIPv6 ? RegisterMap.nextHopAddress.bits.field : RegisterMap.nextHopIPv4.field)
         if !address.mask.isZero {
@@ -84,6 +85,10 @@ extension NetworkTranslation {
         case .move(let from, RegisterMap.nextHopIPv4), .move(let from, RegisterMap.nextHopAddress.bits):
             return "next_hop_address=\(FlowText.text(from))"
         case .move(RegisterMap.ingressPort.bits, RegisterMap.egressPort.bits): return "out=in"
+        case .move(_, CarriedContext.egressPort): return "context to the tunnel"
+        case .move(CarriedContext.egressPort, _): return "context of the tunnel"
+        case .move(_, let to) where CarriedContext.all.contains(to): return nil
+        case .move(let from, _) where CarriedContext.all.contains(from): return nil
         case .resubmit(_, let table?): return "next(\(Stage(rawValue: table)?.title ?? String(table)))"
         case .controller(let c): return "controller(\(c.userdata.first.flatMap(ControllerRequest.init(rawValue:)).map { "\($0)" } ?? ""))"
         default: return FlowText.text(action)

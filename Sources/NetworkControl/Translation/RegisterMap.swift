@@ -45,6 +45,9 @@ public enum RegisterMap {
         datapath, ingressPort, egressPort, host, stage, nextHop, nextHopAddress, marks, slice, servicePort, check, template,
     ]
 
+    /// Whether the egress is a flood.
+    static let floodBit = Subfield(.reg1, offset: 24, count: 1)
+
     /// The low half of `nextHopAddress`, where an IPv4 address lies.
     static let nextHopIPv4 = Subfield(.reg7)
 

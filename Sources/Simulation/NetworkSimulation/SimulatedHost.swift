@@ -79,6 +79,19 @@ final class SimulatedHost {
     func lookups(table: UInt8) -> UInt64 { worker.tableCounters(table).lookups }
     func collectStatistics() { worker.collectStatistics() }
 
+    /// The tables that a frame is looked up in, with the entries that match, without a trace of it.
+    func lookups(_ frame: [UInt8], port: UInt32, tunnel: [UInt64]?) -> [(table: UInt8, entry: FlowEntry?)] {
+        var metadata: FlowKey?
+        if let tunnel {
+            var key = FlowKey()
+            for (i, word) in tunnel.enumerated() { key.words[FlowKeyLayout.tunnelWords.lowerBound + i] = word }
+            metadata = key
+        }
+        return PacketTracer(tables: tables, isLive: true).trace(frame, inPort: port, metadata: metadata).items.compactMap { item in
+            if case .lookup(let table, _, let entry, _, _) = item.step { (table, entry) } else { nil }
+        }
+    }
+
     /// Forwards a frame that arrives at `time`.
     func forward(_ frame: [UInt8], port: UInt32, tunnel: [UInt64]?, time: UInt64) -> Outcome {
         var outcome = Outcome()

@@ -59,11 +59,18 @@ public final class SimulatedNetwork {
         hosts[host]?.forward(frame, port: HostPorts.tunnel, tunnel: tunnel, time: 0)
     }
 
+    /// The entries and meters that a host holds.
+    func held(host: String) -> (entries: [FlowEntry], meters: [Meter])? {
+        hosts[host].map { ($0.tables.entries().map(\.entry), $0.tables.meterStatistics.map(\.meter)) }
+    }
+
     /// Sends a frame from the workload at a port, and follows it and its copies to their ends.
     ///
-    /// - Parameter time: nanoseconds; not before those of earlier frames.
+    /// - Parameters:
+    ///   - time: nanoseconds; not before those of earlier frames.
+    ///   - explains: whether the fate has the stages of each host.
     /// - Returns: nil when the port is on no host.
-    public func send(_ frame: [UInt8], from port: PortAddress, time: UInt64 = 0) -> PacketFate? {
+    public func send(_ frame: [UInt8], from port: PortAddress, time: UInt64 = 0, explains: Bool = false) -> PacketFate? {
         guard let place = translation.localPort(tenant: port.tenant, owner: port.owner, port: port.port), let host = hosts[place.host] else {
             return nil
         }
@@ -71,6 +78,12 @@ public final class SimulatedNetwork {
         var waiting = [Arrival(host: host, port: place.number, bytes: frame, tunnel: nil, hops: 0)]
         while let arrival = waiting.popLast() {
             fate.hosts.append(arrival.host.name)
+            if explains {
+                let steps = arrival.host.lookups(arrival.bytes, port: arrival.port, tunnel: arrival.tunnel).map { table, entry in
+                    PacketFate.Step(stage: Stage(rawValue: table), entry: entry, text: entry.map(translation.logicalText))
+                }
+                fate.visits.append((arrival.host.name, steps))
+            }
             let outcome = arrival.host.forward(arrival.bytes, port: arrival.port, tunnel: arrival.tunnel, time: time)
             follow(outcome, arrival, &waiting, &fate, time, isAnswer: false)
         }
@@ -179,7 +192,15 @@ public struct PacketFate: Sendable {
         case request(host: String, meaning: String, isAnswered: Bool)
         case dropped(Drop)
     }
+    /// One stage, and the entry that matched there in the network's names; nil when none did.
+    public struct Step: Sendable {
+        public var stage: Stage?
+        public var entry: FlowEntry?
+        public var text: String?
+    }
     public var ends: [End] = []
+    /// The stages at each host that it visited, when asked for.
+    public var visits: [(host: String, steps: [Step])] = []
     /// The hosts it visited, the first hop first.
     public var hosts: [String] = []
 

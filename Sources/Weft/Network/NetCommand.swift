@@ -8,7 +8,9 @@ import Translation
 struct NetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "net", abstract: "Check logical networks and look at what they become.",
-        subcommands: [NetCheckCommand.self, NetShowCommand.self, NetDumpCommand.self, NetDiffCommand.self, NetGraphCommand.self])
+        subcommands: [
+            NetCheckCommand.self, NetShowCommand.self, NetDumpCommand.self, NetExplainCommand.self, NetDiffCommand.self, NetGraphCommand.self,
+        ])
 }
 
 /// `weft net check`

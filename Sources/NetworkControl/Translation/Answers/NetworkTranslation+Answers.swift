@@ -44,7 +44,10 @@ extension NetworkTranslation {
         var registers = FlowKey()
         registers[RegisterMap.datapath.bits.field] = datapath
         registers[RegisterMap.ingressPort.bits.field] = ingress
-        if !isRouted { registers[RegisterMap.egressPort.bits.field] = ingress }
+        if !isRouted {
+            registers[RegisterMap.egressPort.bits.field] = ingress
+            registers[RegisterMap.stage.bits.field] = UInt64(Stage.egressMapping.rawValue) << UInt64(RegisterMap.stage.bits.offset)
+        }
         return ControllerAnswer(
             frame: octets(original.ethernetSource) + octets(original.ethernetDestination) + type + packet, metadata: registers,
             stage: isRouted ? .routing : .egressMapping)
