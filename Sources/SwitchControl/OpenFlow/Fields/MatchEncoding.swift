@@ -18,10 +18,27 @@ extension WireWriter {
         if !isExact { wide(mask.high, mask.low, Int(c.size)) }
     }
 
+    /// Words of a match by their places; a field that was written is taken out of the masks.
+    private typealias Words = InlineArray<52, UInt64>
+
+    @inline(__always) private mutating func emit(_ c: FieldCode, _ values: borrowing Words, _ masks: inout Words) {
+        let shift = UInt64(c.shift)
+        let ones: UInt64 = c.bits >= 64 ? .max : (1 << UInt64(c.bits)) &- 1
+        var mask = FieldValue(low: masks[Int(c.lowWord)] >> shift & ones)
+        var value = FieldValue(low: values[Int(c.lowWord)] >> shift & ones)
+        if c.bits > 64 {
+            mask.high = masks[Int(c.word)]
+            value.high = values[Int(c.word)]
+            masks[Int(c.word)] = 0
+        }
+        masks[Int(c.lowWord)] &= ~(ones << shift)
+        if !mask.isZero { field(c, value, mask) }
+    }
+
     /// The fields of a match, those that others depend on first. Bits that no field of OXM or NXM has make the encoding fail.
     mutating func matchFields(_ m: Match) {
-        var values = InlineArray<52, UInt64>(repeating: 0)
-        var masks = InlineArray<52, UInt64>(repeating: 0)
+        var values = Words(repeating: 0)
+        var masks = Words(repeating: 0)
         // A bit for each word that the match asks for; fields elsewhere are passed over without a look.
         var used: UInt64 = 0
         for w in m.words {
@@ -31,19 +48,6 @@ extension WireWriter {
         }
         if used == 0 { return }
         let context = MatchContext(m)
-        func emit(_ w: inout WireWriter, _ c: FieldCode) {
-            let shift = UInt64(c.shift)
-            let ones: UInt64 = c.bits >= 64 ? .max : (1 << UInt64(c.bits)) &- 1
-            var mask = FieldValue(low: masks[Int(c.lowWord)] >> shift & ones)
-            var value = FieldValue(low: values[Int(c.lowWord)] >> shift & ones)
-            if c.bits > 64 {
-                mask.high = masks[Int(c.word)]
-                value.high = values[Int(c.word)]
-                masks[Int(c.word)] = 0
-            }
-            masks[Int(c.lowWord)] &= ~(ones << shift)
-            if !mask.isZero { w.field(c, value, mask) }
-        }
         for (words, i) in Self.order where words & used != 0 {
             let c = FieldDirectory.codes[i]
             if !context.meets(c.prerequisite) { continue }
@@ -54,23 +58,23 @@ extension WireWriter {
                 if tci == 0 { continue }
                 let priority = tci & 0xe000
                 if priority == 0 || priority == 0xe000 && tci & value & 0x1000 != 0 {
-                    emit(&self, c)
+                    emit(c, values, &masks)
                 } else if tci == 0xffff, value == 0 {
                     // Without a tag there is no priority either; this is OFPVID_NONE.
                     field(c, .zero, .ones(13))
                     masks[FlowKeyLayout.ethSrcVLAN] &= ~0xffff
                 } else {
-                    emit(&self, Self.vlanTCI)
+                    emit(Self.vlanTCI, values, &masks)
                 }
-            case .tcpFlags: FieldDirectory.code(.tcpFlags, version).map { emit(&self, $0) }
-            case .actsetOutput: FieldDirectory.code(.actsetOutput, version).map { emit(&self, $0) }
+            case .tcpFlags: if let c = FieldDirectory.code(.tcpFlags, version) { emit(c, values, &masks) }
+            case .actsetOutput: if let c = FieldDirectory.code(.actsetOutput, version) { emit(c, values, &masks) }
             case .arpOp:
                 // The eight bits above are those that distinguish nothing in an ARP packet.
                 let mask = masks[FlowKeyLayout.transport] >> 24 & 0xff
                 let value = values[FlowKeyLayout.transport] >> 24 & 0xff
                 if mask != 0 { field(c, FieldValue(low: value), mask == 0xff ? .ones(16) : FieldValue(low: mask)) }
                 masks[FlowKeyLayout.transport] &= ~(0xffff << 24)
-            default: emit(&self, c)
+            default: emit(c, values, &masks)
             }
         }
         for w in m.words where masks[w.index] != 0 { return fail("The match asks for bits of word \(w.index) that no OpenFlow field has.") }
