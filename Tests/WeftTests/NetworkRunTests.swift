@@ -197,7 +197,11 @@ private final class NetworkRunLab {
         process.arguments = ["netns", "exec", name(server), "iperf3", "-s"]
         process.standardOutput = FileHandle(forWritingAtPath: folder.file("server", ""))
         try process.run()
-        defer { if process.isRunning { process.terminate() } }
+        // Asked to end it would go on: SIGTERM is blocked in what the test starts.
+        defer {
+            if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+            process.waitUntilExit()
+        }
         var outcome: WeftProgram.Outcome?
         _ = wait {
             outcome = try? WeftProgram.runTool("ip", ["netns", "exec", name(client), "iperf3", "-c", address, "-t", "1", "-J"], in: folder)
