@@ -88,7 +88,7 @@ final class PortFactory {
         services[number] = nil
     }
 
-    /// The numbers of ports whose devices or connections have changed since the last call, and of those whose TAP is gone: they make it anew once they
+    /// The numbers of ports whose devices or connections have changed since they were `refreshed`, and of those whose TAP is gone: they make it anew once they
     /// can.
     func changedPorts() -> [UInt32] {
         for monitor in namespaces.all { monitor.drain() }
@@ -97,11 +97,17 @@ final class PortFactory {
         for (number, d) in devices {
             let link = d.monitor.link(named: d.device)
             if link != d.link || (link == nil && d.isMadeByPort && d.monitor.descriptor >= 0) {
-                devices[number]!.link = link
                 changed.append(number)
             }
         }
         return changed
+    }
+
+    /// Notes what a port's device was when the port looked at it. It may have looked at something newer than `changedPorts` did: compared with that, the way
+    /// back would be no change, and the port would stay as it is.
+    func refreshed(_ number: UInt32) {
+        guard let d = devices[number] else { return }
+        devices[number]!.link = d.monitor.link(named: d.device)
     }
 
     /// Descriptors that are readable when a device or a connection has changed.

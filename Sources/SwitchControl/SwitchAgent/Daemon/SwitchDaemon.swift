@@ -267,7 +267,12 @@ public final class SwitchDaemon: @unchecked Sendable {
     }
 
     /// Has ports whose devices have changed look at them.
-    private func followDevices() { for number in factory.changedPorts() { virtualSwitch.refreshPort(number) } }
+    private func followDevices() {
+        for number in factory.changedPorts() {
+            virtualSwitch.refreshPort(number)
+            factory.refreshed(number)
+        }
+    }
 
     private func close(_ name: String) {
         waiting[name] = nil
