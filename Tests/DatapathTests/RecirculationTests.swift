@@ -83,4 +83,25 @@ import Testing
         // 1 + 4 + 16 … would be 5461 without the limit.
         check(setup, Self.plain, [PacketEvent.End](repeating: .transmitted(port: 2, bytes: Self.plain), count: 51), limits: limits)
     }
+
+    @Test func aCopyThatCameToNothingDoesNotEndThePacket() {
+        let missing = Action.group(9)
+        let later = Action.resubmit(inPort: nil, table: 1)
+        func setup(buckets: [Action], then rest: [Action]) -> [FlowModification] {
+            let group = Group(id: 1, kind: .all, buckets: buckets.enumerated().map { Group.Bucket(id: UInt32($0), actions: [$1]) })
+            return [
+                .addGroup(group),
+                .flow(.add, FlowEntry(match: match(0x8847), actions: [.popMPLS(etherType: 0x0800), .group(1)] + rest)),
+                .flow(.add, FlowEntry(table: 2, actions: [])),
+            ]
+        }
+        check(setup(buckets: [missing, later], then: [.output(port: 2)]), Self.labelled, sent(2))
+        // The first thing that went wrong is told, else what the last lookup came to.
+        check(setup(buckets: [missing, later], then: []), Self.labelled, [.dropped(.noSuchGroup)])
+        check(setup(buckets: [later, missing], then: []), Self.labelled, [.dropped(.noSuchGroup)])
+        check(setup(buckets: [later], then: []), Self.labelled, [.dropped(.noMatch)])
+        check(setup(buckets: [.resubmit(inPort: nil, table: 2)], then: []), Self.labelled, [.dropped(.actionDrop)])
+        check(setup(buckets: [later, later], then: [.output(port: 9), .output(port: 2)]), Self.labelled, sent(2))
+        check(setup(buckets: [later], then: [.output(port: 9)]), Self.labelled, [.dropped(.noSuchPort)])
+    }
 }

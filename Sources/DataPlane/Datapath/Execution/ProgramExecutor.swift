@@ -39,6 +39,8 @@ final class ProgramExecutor {
     private(set) var pendingEffects: [UInt32] = []
     /// Frozen translations met, run by the worker.
     unowned(unsafe) var recirculator: Worker?
+    /// Why copies of the packet at hand came to nothing.
+    private var notedEnding: (reason: UInt8, isGeneral: Bool)?
     private var spareBuffers: [UnsafeMutableRawPointer] = []
     private let bufferSize: Int
     /// Addresses of `normal` noted last, by hash; a `version` of 0 is none.
@@ -135,7 +137,11 @@ final class ProgramExecutor {
                 HeaderRewriting.ports(&packet, mask: at[1], value: at[2], proto: UInt8(truncatingIfNeeded: header >> 8))
                 at += 3
             case ProgramOp.drop.rawValue:
-                if packet.ends == 0 { drop(&packet, UInt8(truncatingIfNeeded: header >> 8)) }
+                if header & 0xffff_0000 != 0 {
+                    conclude(&packet, UInt8(truncatingIfNeeded: header >> 8), flags: UInt16(truncatingIfNeeded: header >> 16))
+                } else if packet.ends == 0 {
+                    drop(&packet, UInt8(truncatingIfNeeded: header >> 8))
+                }
                 at += 1
             default:
                 guard let next = runRare(at, &packet) else { return }
@@ -181,13 +187,13 @@ final class ProgramExecutor {
         case .popVLAN: TagRewriting.popVLAN(&packet)
         case .pushVLAN:
             guard TagRewriting.pushVLAN(&packet, tci: b, tpid: UInt16(c)) else {
-                if packet.ends == 0 { drop(&packet, DropReason.frameTooLong.rawValue) }
+                conclude(&packet, DropReason.frameTooLong.rawValue)
                 return nil
             }
         case .setMPLS: TagRewriting.setMPLS(&packet, entry: c)
         case .pushMPLS:
             guard TagRewriting.pushMPLS(&packet, type: b, entry: c) else {
-                if packet.ends == 0 { drop(&packet, DropReason.frameTooLong.rawValue) }
+                conclude(&packet, DropReason.frameTooLong.rawValue)
                 return nil
             }
         case .popMPLS: TagRewriting.popMPLS(&packet, type: b)
@@ -196,7 +202,7 @@ final class ProgramExecutor {
         case .backboneTag: LayerRewriting.backboneTag(&packet, mask: at[1], value: at[2])
         case .pushPBB:
             guard LayerRewriting.pushPBB(&packet, type: b, tag: c) else {
-                if packet.ends == 0 { drop(&packet, DropReason.frameTooLong.rawValue) }
+                conclude(&packet, DropReason.frameTooLong.rawValue)
                 return nil
             }
         case .popPBB: LayerRewriting.popPBB(&packet)
@@ -205,7 +211,7 @@ final class ProgramExecutor {
             switch hasNoEffects ? .pass : meters.check(c, length: packet.length, now: packet.time) {
             case .pass: break
             case .drop:
-                if packet.ends == 0 { drop(&packet, UInt8(truncatingIfNeeded: header >> 8)) }
+                conclude(&packet, UInt8(truncatingIfNeeded: header >> 8))
                 runEffects(at + 1, packet)
                 return nil
             case .remark(let levels): remark(&packet, levels: levels)
@@ -289,6 +295,17 @@ final class ProgramExecutor {
         end(&packet)
         drops[Int(reason)] &+= 1
         if totals.pointee.isRecording { record(.dropped, UInt32(reason), packet, 0) }
+    }
+
+    /// Decides what became of a packet that may have had copies: nothing when it or one of them has ended, else its drop; on a copy only notes
+    /// the reason, for what follows the copy may still end the packet. The first specific reason counts, else what the last lookup came to.
+    @inline(never)
+    func conclude(_ packet: inout PacketState, _ reason: UInt8, flags: UInt16 = 0) {
+        var ending = (reason: reason, isGeneral: flags & ProgramOp.EndingFlag.isGeneral != 0)
+        if let noted = notedEnding, !noted.isGeneral || ending.isGeneral && flags & ProgramOp.EndingFlag.isLatest == 0 { ending = noted }
+        notedEnding = nil
+        guard packet.ends == 0 else { return }
+        if packet.isCopy { notedEnding = ending } else { drop(&packet, ending.reason) }
     }
 
     @inline(never) private func record(_ kind: EventRecorder.Kind, _ port: UInt32, _ packet: PacketState, _ length: Int) {

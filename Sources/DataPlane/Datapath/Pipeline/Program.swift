@@ -118,8 +118,18 @@ enum ProgramOp: UInt8 {
     case effect
     /// c: port; VLAN 16 | MAC 48. Tells the learning table where an address is.
     case learnAddress
-    /// a: reason, if nothing else became of the packet.
+    /// a: reason, if nothing else became of the packet; b: a set of `EndingFlag`, when copies of it may have noted reasons.
     case drop
+
+    /// What decides between the reason of a `drop` and one that a copy noted.
+    enum EndingFlag {
+        /// There are copies, or the program may itself run on one: the packet's end is decided when all of them are done.
+        static let hasCopies: UInt16 = 1
+        /// The reason is only what the last lookup came to; any noted one is more telling.
+        static let isGeneral: UInt16 = 2
+        /// That lookup came after the last copy.
+        static let isLatest: UInt16 = 4
+    }
 
     @inline(__always) static func header(_ op: ProgramOp, a: UInt8 = 0, b: UInt16 = 0, c: UInt32 = 0) -> UInt64 {
         UInt64(op.rawValue) | UInt64(a) << 8 | UInt64(b) << 16 | UInt64(c) << 32

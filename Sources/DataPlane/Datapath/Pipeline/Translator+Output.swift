@@ -185,6 +185,13 @@ extension Translator {
             let op = ProgramOp(rawValue: UInt8(truncatingIfNeeded: builder.ops[at]))!
             switch op {
             case .output, .outputTruncated, .controller, .effect, .learnAddress, .clone, .tunnel: break
+            case .meter, .pushVLAN, .pushMPLS, .pushPBB:
+                changes = true
+                copiesMayDrop = true
+            case .recirculate:
+                changes = true
+                copiesMayDrop = true
+                hasLookedSinceCopy = false
             default: changes = true
             }
             at += ProgramExecutor.size(of: op, builder.ops + at)

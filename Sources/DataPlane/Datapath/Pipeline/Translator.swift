@@ -67,6 +67,11 @@ final class Translator {
     var firstReason: DropReason?
     var isExiting = false
     var lastLookupMissed = true
+    /// Whether a copy may end without output only when the program runs: whether anything became of the packet shows after it.
+    var copiesMayDrop = false
+    /// Whether there was a lookup after the last copy that waits to be parsed anew.
+    var hasLookedSinceCopy = true
+    private var isResumed = false
     /// MPLS was popped to another protocol, whose headers are not parsed yet.
     var wasMPLS = false
     /// The rest of the walk waits for the packet to be parsed anew; see `Frozen`.
@@ -178,6 +183,9 @@ final class Translator {
         outputs = frozen.outputs
         firstReason = frozen.firstReason
         lastLookupMissed = frozen.lastLookupMissed
+        copiesMayDrop = frozen.copiesMayDrop
+        hasLookedSinceCopy = frozen.hasLookedSinceCopy
+        isResumed = true
         builder.flags |= Program.Flag.isTransient
         trace?.resume(key)
         for (i, segment) in frozen.segments.enumerated() {
@@ -245,6 +253,9 @@ final class Translator {
         firstReason = nil
         isExiting = false
         lastLookupMissed = true
+        copiesMayDrop = false
+        hasLookedSinceCopy = true
+        isResumed = false
         wasMPLS = false
         isFreezing = false
         keepsAction = false
@@ -271,10 +282,16 @@ final class Translator {
         if let failure {
             // What was learned on the way stays learned, as in Open vSwitch.
             if builder.isOverflowing { builder.truncate(to: 0) } else { builder.keepEffects(from: 0) }
-            builder.append(ProgramOp.header(.drop, a: failure.rawValue))
-        } else if outputs == 0, !isFreezing {
+            builder.append(ProgramOp.header(.drop, a: failure.rawValue, b: isResumed ? ProgramOp.EndingFlag.hasCopies : 0))
+        } else if outputs == 0 || copiesMayDrop, !isFreezing {
             let reason = firstReason ?? (lastLookupMissed ? .noMatch : .actionDrop)
-            builder.append(ProgramOp.header(.drop, a: reason.rawValue))
+            var flags: UInt16 = 0
+            if copiesMayDrop || isResumed {
+                flags = ProgramOp.EndingFlag.hasCopies
+                if firstReason == nil { flags |= ProgramOp.EndingFlag.isGeneral }
+                if hasLookedSinceCopy { flags |= ProgramOp.EndingFlag.isLatest }
+            }
+            builder.append(ProgramOp.header(.drop, a: reason.rawValue, b: flags))
         }
         builder.append(ProgramOp.header(.end))
         fuse()
@@ -380,6 +397,7 @@ final class Translator {
         key[FlowKeyLayout.inPortFlags] = oldPorts
         key[FlowKeyLayout.transport] = oldTransport
         resubmits &+= 1
+        hasLookedSinceCopy = true
         if let entry {
             lastLookupMissed = false
             builder.step(entry.word)
@@ -512,7 +530,7 @@ final class Translator {
         frozen.append(
             Frozen(
                 metadata: metadata, segments: frozenSegments, stack: stack, actionSet: actionSet, outputs: outputs, firstReason: firstReason,
-                lastLookupMissed: lastLookupMissed))
+                lastLookupMissed: lastLookupMissed, copiesMayDrop: copiesMayDrop, hasLookedSinceCopy: hasLookedSinceCopy))
         builder.append(ProgramOp.header(.recirculate, c: UInt32(frozen.count - 1)))
         builder.flags |= Program.Flag.isTransient
         trace?.note(.recirculated)
@@ -581,4 +599,6 @@ struct Frozen {
     var outputs: Int
     var firstReason: DropReason?
     var lastLookupMissed: Bool
+    var copiesMayDrop: Bool
+    var hasLookedSinceCopy: Bool
 }

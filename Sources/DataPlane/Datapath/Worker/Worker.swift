@@ -291,7 +291,7 @@ public final class Worker {
         let frozen = translator.frozen[index]
         let isTooDeep = recirculations.depth >= tables.limits.recirculations
         guard !isTooDeep, recirculations.count < tables.limits.copies else {
-            if packet.ends == 0 { executor.drop(&packet, (isTooDeep ? DropReason.recirculationDepth : .tooManyCopies).rawValue) }
+            executor.conclude(&packet, (isTooDeep ? DropReason.recirculationDepth : .tooManyCopies).rawValue)
             return
         }
         recirculations.depth += 1
@@ -301,7 +301,7 @@ public final class Worker {
             let key = fresh.baseAddress!
             key.initialize(repeating: 0, count: 16)
             guard parser.parse(packet.data, length: packet.length, inPort: packet.inPort, key: key, layout: &packet.layout) else {
-                if packet.ends == 0 { executor.drop(&packet, DropReason.frameTooShort.rawValue) }
+                executor.conclude(&packet, DropReason.frameTooShort.rawValue)
                 return
             }
             translator.resume(frozen, packetKey: key, version: version, now: packet.time)
