@@ -134,8 +134,14 @@ struct EntryRecord: Hashable, @unchecked Sendable {
 
     /// The match as a value.
     var match: Match {
-        var m = Match()
-        for i in 0..<mask.count { m.require(word: mask.index(i), mask: mask.mask(i), value: values[i]) }
-        return m
+        let (mask, values) = (mask, values)
+        let words = [Match.Word](unsafeUninitializedCapacity: mask.count) { buffer, count in
+            // Safe: as many as asked for.
+            for i in 0..<mask.count {
+                (buffer.baseAddress! + i).initialize(to: Match.Word(index: mask.index(i), mask: mask.mask(i), value: values[i]))
+            }
+            count = mask.count
+        }
+        return Match(ascending: words)
     }
 }

@@ -37,15 +37,23 @@ public final class FlowTables: @unchecked Sendable {
     /// The side objects that each source's compiled actions name.
     private var sourceSides: [Int: [UInt32]] = [:]
     private var freeSources: [Int] = []
-    private var lastActions: (source: [Action], record: ActionRecord)?
+    /// What is known of a list of actions.
+    private struct InternedActions {
+        var source: [Action]
+        var record: ActionRecord
+        /// The `learn` actions with `delete_learned`.
+        var learns: [Learn]
+        var isConjunctive: Bool
+    }
+    private var lastActions: InternedActions?
 
-    private var limbo: [(version: UInt64, what: Retired)] = []
+    private var limbo = RetirementQueue<Retired>()
+    /// Out of the lookup structures; a worker that has not collected its statistics since may still count for them.
+    private var uncollected = RetirementQueue<EntryRecord>()
     private enum Retired {
         case memory(UnsafeMutableRawPointer)
         /// Invisible to new readers, still in the lookup structures.
         case entry(EntryRecord)
-        /// Out of the structures; a reader may still stand on it.
-        case record(EntryRecord)
         case actions(ActionRecord)
         case sides([UInt32])
     }
@@ -59,6 +67,7 @@ public final class FlowTables: @unchecked Sendable {
     private var timers = DeadlineHeap()
     private var hasPendingChanges = false
     private var dirtyTables: Set<UInt8> = []
+    private var lastDirtyTable: UInt8?
     /// While a transaction is open: how to undo what was done, in order.
     private var journal: [Undo]?
     /// What is to be told once it is certain.
@@ -77,7 +86,9 @@ public final class FlowTables: @unchecked Sendable {
     /// Told of every entry that is added, also in place of another one, or, with `isNew` false, given other actions; of a transaction's when all of it
     /// is done. Owner only.
     public var onAddition: ((_ entry: FlowEntry, _ isNew: Bool) -> Void)?
-    /// Told of every entry that ends other than by being replaced, before it goes. Owner only.
+    /// Whether `onRemoval` is told also while no entry was ever added that asks for it (`sendFlowRemoved`). Owner only.
+    public var tellsEveryRemoval = true
+    /// Told of entries that end other than by being replaced, before they go; see `tellsEveryRemoval`. Owner only.
     public var onRemoval: ((FlowRemoval) -> Void)?
     /// Called before idle time-outs are judged, so that what workers counted has reached the entries.
     public var collectStatistics: () -> Void = {}
@@ -97,11 +108,11 @@ public final class FlowTables: @unchecked Sendable {
     deinit {
         for record in masks.values { record.deallocate() }
         for record in actionRecords.values { record.deallocate() }
-        for item in limbo {
-            switch item.what {
+        while let what = limbo.take(reached: .max) {
+            switch what {
             case .memory(let p): p.deallocate()
             case .actions(let r): r.deallocate()
-            case .entry, .record, .sides: break
+            case .entry, .sides: break
             }
         }
         tables = []
@@ -124,7 +135,7 @@ public final class FlowTables: @unchecked Sendable {
         return t
     }
 
-    private func retire(_ p: UnsafeMutableRawPointer) { limbo.append((nextVersion, .memory(p))) }
+    private func retire(_ p: UnsafeMutableRawPointer) { limbo.append(.memory(p), version: nextVersion) }
 
     // MARK: - Changes
 
@@ -190,15 +201,14 @@ public final class FlowTables: @unchecked Sendable {
         let mask = intern(entry.match)
         let t = table(entry.table)
         if entry.flags.contains(.checkOverlap), overlaps(entry) { throw .overlap(table: entry.table, priority: entry.priority) }
-        registerPorts(entry.actions)
+        let actions = interned(entry.actions)
         let words = entry.match.words
         let record = slab.allocate(words: words.count)
         record.packets.pointee = 0
         record.bytes.pointee = 0
         record.mask = mask
         for i in 0..<words.count { record.values[i] = words[i].value }
-        let learns = entry.actions.deletingLearns
-        for l in learns { learners[Learner(table: l.table, cookie: l.cookie), default: 0] += 1 }
+        for l in actions.learns { learners[Learner(table: l.table, cookie: l.cookie), default: 0] += 1 }
         record.lastUsed = now
         var ordinal = ordinal
         if let existing = t.find(mask: mask, values: record.values, priority: entry.priority) {
@@ -219,8 +229,8 @@ public final class FlowTables: @unchecked Sendable {
         record.cookie = entry.cookie
         record.addedAt = nextVersion
         record.removedAt = .max
-        record.actions = intern(entry.actions)
-        record.actions.references += 1
+        record.actions = actions.record
+        actions.record.references += 1
         record.priority = entry.priority
         record.idleTimeout = entry.idleTimeout
         record.hardTimeout = entry.hardTimeout
@@ -228,12 +238,15 @@ public final class FlowTables: @unchecked Sendable {
         record.importance = entry.importance
         record.entryFlags = entry.flags.rawValue
         var flags: UInt8 = 0
-        if case .conjunction? = entry.actions.first { flags |= EntryRecord.Flag.conjunctive }
-        if !learns.isEmpty { flags |= EntryRecord.Flag.deletesLearned }
+        if actions.isConjunctive { flags |= EntryRecord.Flag.conjunctive }
+        if !actions.learns.isEmpty { flags |= EntryRecord.Flag.deletesLearned }
         record.flags = flags
         record.ordinal = ordinal!
         t.insert(record, retire: retire)
-        dirtyTables.insert(entry.table)
+        if lastDirtyTable != entry.table {
+            dirtyTables.insert(entry.table)
+            lastDirtyTable = entry.table
+        }
         entryCount += 1
         if entry.flags.contains(.sendFlowRemoved) { mayTellRemovals = true }
         changes.note(record)
@@ -257,14 +270,14 @@ public final class FlowTables: @unchecked Sendable {
 
     /// Ends an entry's life at the next version.
     private func withdraw(_ record: EntryRecord, reason: FlowRemoval.Reason? = nil) {
-        if let reason, let onRemoval {
+        if let reason, let onRemoval, mayTellRemovals || tellsEveryRemoval {
             let removal = FlowRemoval(statistics: statistics(record), reason: reason)
             if journal == nil { onRemoval(removal) } else { held.append(.removal(removal)) }
         }
         journal?.append(.withdrawn(statistics(record), ordinal: record.ordinal))
         record.removedAt = nextVersion
         entryCount -= 1
-        limbo.append((nextVersion, .entry(record)))
+        limbo.append(.entry(record), version: nextVersion)
         changes.note(record)
         hasPendingChanges = true
         if record.flags & EntryRecord.Flag.deletesLearned != 0 { forgetLearned(by: record) }
@@ -304,14 +317,18 @@ public final class FlowTables: @unchecked Sendable {
             if let outPort, !actions(of: e).contains(where: { $0 == .output(port: outPort) }) { return }
             selected.append(e)
         }
-        for t in tables.compactMap({ $0 }) where anyTable || t.id == pattern.table {
+        func select(in t: FlowTable) {
             if isStrict {
                 // At most one, which is looked up.
-                let values = pattern.match.words.map(\.value)
-                if let e = t.find(mask: intern(pattern.match), values: values, priority: pattern.priority) { consider(e) }
+                if let e = find(pattern, in: t) { consider(e) }
             } else {
                 t.forEachEntry { e in if e.match.isWithin(pattern.match) { consider(e) } }
             }
+        }
+        if !anyTable {
+            if let t = tables[Int(pattern.table)] { select(in: t) }
+        } else {
+            for t in tables.compactMap({ $0 }) { select(in: t) }
         }
         selected.sort { $0.ordinal < $1.ordinal }
         for e in selected where e.removedAt == .max {
@@ -399,8 +416,16 @@ public final class FlowTables: @unchecked Sendable {
     }
 
     /// The live entry in the place of another: same table, match and priority.
-    private func record(of entry: FlowEntry) -> EntryRecord? {
-        table(entry.table).find(mask: intern(entry.match), values: entry.match.words.map(\.value), priority: entry.priority)
+    private func record(of entry: FlowEntry) -> EntryRecord? { find(entry, in: table(entry.table)) }
+
+    /// The live entry of a table with this match and priority.
+    private func find(_ pattern: FlowEntry, in t: FlowTable) -> EntryRecord? {
+        let mask = intern(pattern.match)
+        return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: pattern.match.words.count + 1) { values in
+            // Safe: as many as there is room for.
+            for (i, w) in pattern.match.words.enumerated() { values[i] = w.value }
+            return t.find(mask: mask, values: values.baseAddress!, priority: pattern.priority)
+        }
     }
 
     /// Adds, changes or refreshes an entry made by a `learn` action; returns whether the tables changed.
@@ -427,7 +452,7 @@ public final class FlowTables: @unchecked Sendable {
 
     /// The live entry in the place of a learned one.
     private func learned(_ entry: FlowEntry) -> EntryRecord? {
-        table(entry.table).find(mask: intern(entry.match), values: entry.match.words.map(\.value), priority: entry.priority)
+        find(entry, in: table(entry.table))
     }
 
     private func isSame(_ e: EntryRecord, _ entry: FlowEntry) -> Bool {
@@ -471,6 +496,7 @@ public final class FlowTables: @unchecked Sendable {
         if hasPendingChanges {
             for t in dirtyTables { table(t).settle(retire: retire) }
             dirtyTables.removeAll(keepingCapacity: true)
+            lastDirtyTable = nil
             let v = nextVersion
             changes.close(version: v)
             weft_store_release_u64(shared + Self.versionWord, v)
@@ -522,7 +548,7 @@ public final class FlowTables: @unchecked Sendable {
     func unregister(_ reader: ReaderEpoch) { readers.removeAll { $0 === reader } }
 
     private func reclaim() {
-        if limbo.isEmpty { return }
+        if limbo.isEmpty, uncollected.isEmpty { return }
         let current = version
         var safe = current
         var collected = current
@@ -530,29 +556,21 @@ public final class FlowTables: @unchecked Sendable {
             safe = Swift.min(safe, r.version)
             collected = Swift.min(collected, r.version, r.collectedVersion)
         }
-        // Freeing an entry retires lists in turn, which append to `limbo`.
-        let items = limbo
-        limbo = []
-        var later: [(version: UInt64, what: Retired)] = []
-        for item in items {
-            let isHeld = if case .record = item.what { item.version > collected } else { item.version > safe }
-            if isHeld {
-                later.append(item)
-                continue
-            }
-            switch item.what {
+        // Freeing an entry retires lists in turn, which are appended with the next version and so wait.
+        while let what = limbo.take(reached: safe) {
+            switch what {
             case .memory(let p): p.deallocate()
             case .actions(let r): r.deallocate()
             case .sides(let ids): sides.release(ids)
             case .entry(let e):
-                table(e.table).remove(e, retire: { self.limbo.append((current + 1, .memory($0))) })
-                limbo.append((current + 1, .record(e)))
-            case .record(let e):
-                release(e.actions)
-                slab.deallocate(e, words: e.mask.count)
+                table(e.table).remove(e, retire: retire)
+                uncollected.append(e, version: current + 1)
             }
         }
-        limbo = later + limbo
+        while let e = uncollected.take(reached: collected) {
+            release(e.actions)
+            slab.deallocate(e, words: e.mask.count)
+        }
     }
 
     // MARK: - Interning
@@ -583,17 +601,22 @@ public final class FlowTables: @unchecked Sendable {
         return m
     }
 
-    private func intern(_ actions: [Action]) -> ActionRecord {
-        if let last = lastActions,
-            last.source.withUnsafeBufferPointer({ $0.baseAddress }) == actions.withUnsafeBufferPointer({ $0.baseAddress }),
-            last.source.count == actions.count
+    /// The list compiled; its ports are registered. Entries that come in a row mostly share one array.
+    private func interned(_ actions: [Action]) -> InternedActions {
+        if let last = lastActions, last.source.count == actions.count,
+            last.source.withUnsafeBufferPointer({ $0.baseAddress }) == actions.withUnsafeBufferPointer({ $0.baseAddress })
         {
-            return last.record
+            return last
         }
-        if let r = actionRecords[actions] {
-            lastActions = (actions, r)
-            return r
-        }
+        registerPorts(actions)
+        let isConjunctive = if case .conjunction? = actions.first { true } else { false }
+        let fresh = InternedActions(source: actions, record: intern(actions), learns: actions.deletingLearns, isConjunctive: isConjunctive)
+        lastActions = fresh
+        return fresh
+    }
+
+    private func intern(_ actions: [Action]) -> ActionRecord {
+        if let r = actionRecords[actions] { return r }
         sides.recent = []
         var words = compiler.compile(actions)
         let clauses = actions.compactMap { action -> UInt64? in
@@ -612,7 +635,6 @@ public final class FlowTables: @unchecked Sendable {
         if !sides.recent.isEmpty { sourceSides[source] = sides.recent }
         let record = ActionRecord(words: words, source: source)
         actionRecords[actions] = record
-        lastActions = (actions, record)
         return record
     }
 
@@ -623,9 +645,9 @@ public final class FlowTables: @unchecked Sendable {
         if let actions = actionSources[source] { actionRecords[actions] = nil }
         actionSources[source] = nil
         freeSources.append(source)
-        if let named = sourceSides.removeValue(forKey: source) { limbo.append((version + 1, .sides(named))) }
+        if let named = sourceSides.removeValue(forKey: source) { limbo.append(.sides(named), version: version + 1) }
         if lastActions?.record == record { lastActions = nil }
-        limbo.append((version + 1, .actions(record)))
+        limbo.append(.actions(record), version: version + 1)
     }
 
     /// Ports that actions name exist from then on; see `PortRegistry`.
@@ -667,6 +689,39 @@ public final class FlowTables: @unchecked Sendable {
     public func forEachEntry(table: UInt8?, _ body: (FlowStatistics) -> Void) {
         for t in tables.compactMap({ $0 }) where table == nil || t.id == table {
             t.forEachEntry { if $0.removedAt == .max { body(statistics($0)) } }
+        }
+    }
+
+    /// Visits live entries by table, falling priority, then age, holding the tables only for some entries at a time: what is added meanwhile is
+    /// not visited, nor what has gone until its turn. Not for who holds them already. For nil, all tables.
+    public func visitInOrder(table: UInt8?, _ body: (FlowStatistics) -> Void) {
+        struct Place {
+            var rank: UInt64
+            var entry: EntryRecord
+            var addedAt: UInt64
+        }
+        var places: [Place] = []
+        withOwnership {
+            for t in tables.compactMap({ $0 }) where table == nil || t.id == table {
+                t.forEachEntry { e in
+                    guard e.removedAt == .max else { return }
+                    let rank = UInt64(e.table) << 48 | UInt64(~e.priority) << 32 | UInt64(e.ordinal)
+                    places.append(Place(rank: rank, entry: e, addedAt: e.addedAt))
+                }
+            }
+        }
+        places.sort { $0.rank < $1.rank }
+        var next = 0
+        while next < places.count {
+            withOwnership {
+                let end = Swift.min(next + 256, places.count)
+                while next < end {
+                    let place = places[next]
+                    next += 1
+                    // The memory may serve another entry by now.
+                    if place.entry.removedAt == .max, place.entry.addedAt == place.addedAt { body(statistics(place.entry)) }
+                }
+            }
         }
     }
 

@@ -108,6 +108,17 @@ struct MatchContext: Hashable, Sendable {
         }
     }
 
+    /// All that `meets` looks at, as one number.
+    var prerequisites: UInt64 {
+        var p = UInt64(etherType) << 32 | UInt64(ipProtocol) << 24
+        // Ports of other protocols, which differ from entry to entry, decide nothing.
+        if ipProtocol == 58 { p |= UInt64(transportSrc) | (transportDstIsZero ? 1 << 16 : 0) }
+        if isLaterFragment { p |= 1 << 17 }
+        if hasTag { p |= 1 << 18 }
+        if isOpen { p |= 1 << 19 }
+        return p
+    }
+
     /// Takes in that an Ethernet header was pushed or popped: of the old one and what it carried nothing is left.
     mutating func beginFrame(etherType: UInt16) {
         let wasOpen = isOpen

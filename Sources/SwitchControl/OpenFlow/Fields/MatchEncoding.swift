@@ -48,8 +48,11 @@ extension WireWriter {
         }
         if used == 0 { return }
         let context = MatchContext(m)
-        for (words, i) in Self.order where words & used != 0 {
-            let c = FieldDirectory.codes[i]
+        if used != candidates.words {
+            let codes = FieldDirectory.codes
+            candidates = (used, Self.order.compactMap { $0.words & used != 0 ? codes[$0.code] : nil })
+        }
+        for c in candidates.codes {
             if !context.meets(c.prerequisite) { continue }
             switch c.field {
             case .vlanVID:

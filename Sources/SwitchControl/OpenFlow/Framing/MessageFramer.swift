@@ -1,3 +1,5 @@
+import Wire
+
 /// Cuts a stream of bytes into messages by the length in each header.
 ///
 /// Holds at most one incomplete message, so never more than 65535 bytes beyond what was handed in. After `.broken` the stream has no message
@@ -30,6 +32,29 @@ public struct MessageFramer: Sendable {
         pending.append(contentsOf: bytes)
     }
 
+    /// Hands out the whole messages that come next, without a copy, for as long as `body` takes them.
+    ///
+    /// - Parameter body: given a message of 8 to 65535 bytes; false leaves it, and all behind it, to `next`.
+    public mutating func takeRun(_ body: (RawSpan) -> Bool) {
+        if brokenLength != nil { return }
+        var at = start
+        do {
+            let bytes = pending.span.bytes
+            while bytes.byteCount - at >= MessageHeader.size {
+                let length = Int(bytes.u16(at: at + 2))
+                guard length >= MessageHeader.size, bytes.byteCount - at >= length, body(bytes.extracting(at..<at + length)) else { break }
+                at += length
+            }
+        }
+        start = at
+        if start == pending.count { forget() }
+    }
+
+    private mutating func forget() {
+        pending.removeAll(keepingCapacity: pending.capacity <= 1 << 17)
+        start = 0
+    }
+
     /// The next whole message. Cost: one copy of it.
     public mutating func next() -> Next {
         if let brokenLength { return .broken(length: brokenLength) }
@@ -45,10 +70,7 @@ public struct MessageFramer: Sendable {
         guard available >= length else { return .incomplete }
         let message = Array(pending[start..<start + length])
         start += length
-        if start == pending.count {
-            pending.removeAll(keepingCapacity: pending.capacity <= 1 << 17)
-            start = 0
-        }
+        if start == pending.count { forget() }
         return .message(message)
     }
 }

@@ -50,6 +50,20 @@ struct WireReader: ~Escapable {
         return span.array(start..<start + count)
     }
     mutating func rest() -> [UInt8] { bytes(remaining) }
+    /// Whether what is left is exactly this.
+    func rest(equals other: [UInt8]) -> Bool {
+        guard remaining == other.count else { return false }
+        var i = 0
+        while i &+ 8 <= other.count {
+            if span.u64(at: at &+ i) != other.span.bytes.u64(at: i) { return false }
+            i &+= 8
+        }
+        while i < other.count {
+            if span.u8(at: at &+ i) != other[i] { return false }
+            i &+= 1
+        }
+        return true
+    }
 
     /// A right-aligned number of up to 16 bytes.
     mutating func wide(_ count: Int) -> (high: UInt64, low: UInt64) {

@@ -69,8 +69,7 @@ public struct FlowMod: Hashable, Sendable {
         if flags & ~0x1f != 0 { throw OpenFlowError(.flowModFlags, "The flags 0x\(String(flags, radix: 16)) of a flow-mod are not known.") }
         if table == OpenFlowNumber.allTables, number < 3 { throw OpenFlowError(.flowModTable, "Only deletes may name all tables.") }
         try r.match(&s.draft)
-        var scope = ActionScope(version: s.version, place: .applied, context: s.draft.context)
-        let actions = try r.instructions(&scope, table: table)
+        let actions = try r.instructions(&s, table: table)
         entry = FlowEntry(
             table: table, priority: priority, match: s.draft.finish(), actions: actions, cookie: cookie, idleTimeout: idle, hardTimeout: hard,
             importance: s.version >= .v14 ? importance : 0, flags: FlowEntry.Flags(rawValue: UInt8(truncatingIfNeeded: flags)))

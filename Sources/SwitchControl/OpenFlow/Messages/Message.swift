@@ -69,6 +69,8 @@ public struct UnknownExperimenter: Hashable, Sendable {
 struct DecodingState {
     let version: OpenFlowVersion
     var draft = MatchDraft()
+    /// The instructions of the last flow-mod that had any: those that come in a row mostly share them, and then share one array.
+    var instructions = KnownInstructions()
     init(_ version: OpenFlowVersion) { self.version = version }
 }
 

@@ -14,18 +14,17 @@ public struct MessageEncoder: Sendable {
             reply.write(&w)
             return try w.finish(more: reply.more)
         }
-        var w = WireWriter(version)
-        w.bytes.reserveCapacity(128)
+        var w = WireWriter(version, capacity: 128)
         w.u8(version.rawValue)
         w.u8(0)
         w.u16(0)
         w.u32(xid)
-        if case .hello(let h) = body { w.bytes[0] = h.highest }
+        if case .hello(let h) = body { w.set8(h.highest, at: 0) }
         let type = write(body, &w)
-        w.bytes[1] = type
+        w.set8(type, at: 1)
         w.set16(w.count, at: 2)
         if let failure = w.failure { throw OpenFlowEncodingError(description: failure) }
-        return w.bytes
+        return w.finish()
     }
 
     public func encode(_ m: OpenFlowMessage) throws(OpenFlowEncodingError) -> [UInt8] { try encode(m.body, xid: m.xid) }

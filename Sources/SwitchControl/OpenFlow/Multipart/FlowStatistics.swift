@@ -39,9 +39,8 @@ public struct FlowStatistics: Hashable, Sendable {
         }
         try r.match(&s.draft)
         e.match = s.draft.finish()
-        var scope = ActionScope(version: s.version, place: .applied, context: s.draft.context)
         if s.version >= .v15 { counters = try FlowCounters(oxs: &r) }
-        e.actions = try r.instructions(&scope, table: e.table)
+        e.actions = try r.instructions(&s, table: e.table)
         r.leave(outer)
         entry = e
     }

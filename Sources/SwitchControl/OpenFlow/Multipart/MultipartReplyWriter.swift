@@ -62,8 +62,7 @@ public struct MultipartReplyWriter {
         body(&writer)
         guard writer.count - start > 0xffff else { return }
         // The entry does not fit any more: it opens the next message.
-        let overflow = Array(writer.bytes[before...])
-        writer.bytes.removeSubrange(before...)
+        let overflow = writer.takeBack(from: before)
         close(more: true)
         header()
         writer.put(overflow)
@@ -88,8 +87,7 @@ public struct MultipartReplyWriter {
     /// The complete messages written so far; keeps the one that is still open.
     public mutating func takeComplete() -> [UInt8] {
         if start == 0 { return [] }
-        let complete = Array(writer.bytes[..<start])
-        writer.bytes.removeSubrange(..<start)
+        let complete = writer.takeFirst(start)
         start = 0
         return complete
     }

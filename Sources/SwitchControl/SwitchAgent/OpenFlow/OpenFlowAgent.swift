@@ -61,6 +61,7 @@ public final class OpenFlowAgent: @unchecked Sendable {
             for thread in vswitch.threads { vswitch.reach(thread) { thread.worker.packetIns = queue } }
             // Workers, too, end entries, and learn them.
             vswitch.tables.onRemoval = { [weak self, unowned vswitch] r in vswitch.passToControl { [weak self] in self?.entryRemoved(r) } }
+            updateMonitoring()
             updateStandalone()
         }
     }
@@ -148,12 +149,13 @@ public final class OpenFlowAgent: @unchecked Sendable {
 
     private func deliverPacketIns() {
         guard let packetIns else { return }
-        for packet in packetIns.takeAll() {
+        let packets = packetIns.takeAll()
+        for packet in packets {
             for s in sessions where s.isReady && s.wants(packet) {
                 if s.transport.backlog > Self.backlogLimit {
                     packetInsDropped += 1
                 } else {
-                    s.send(packet)
+                    s.send(packet, isAlone: packets.count == 1)
                 }
             }
         }
@@ -215,6 +217,7 @@ public final class OpenFlowAgent: @unchecked Sendable {
 
     func updateMonitoring() {
         let isNeeded = sessions.contains { !$0.monitors.isEmpty }
+        vswitch.tables.withOwnership { vswitch.tables.tellsEveryRemoval = isNeeded }
         if isNeeded, vswitch.tables.onAddition == nil {
             vswitch.tables.onAddition = { [weak self, unowned vswitch] entry, isNew in
                 vswitch.passToControl { [weak self] in self?.tellMonitors(isNew ? .added : .modified, entry, reason: 0) }
@@ -260,8 +263,14 @@ public final class OpenFlowAgent: @unchecked Sendable {
 /// What carries a session's bytes. Called on the control queue.
 public protocol OpenFlowTransport: AnyObject {
     func send(_ bytes: [UInt8])
+    /// Sends a message that nothing follows for now, the sooner the better.
+    func sendAtOnce(_ bytes: [UInt8])
     /// Bytes accepted and not yet taken by the peer.
     var backlog: Int { get }
     /// Closes after what was sent; `reason` is for the log.
     func close(reason: String)
+}
+
+extension OpenFlowTransport {
+    public func sendAtOnce(_ bytes: [UInt8]) { send(bytes) }
 }

@@ -1,4 +1,6 @@
+import CLinux
 import Foundation
+import Glibc
 import Logging
 import NIOCore
 import NIOPosix
@@ -225,10 +227,14 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
         /// Bytes written and not yet taken.
         var inFlight = 0
         var closes: String?
+        /// The socket by a descriptor of ours; nil with TLS, and when the connection has ended.
+        var socket: Int32?
     }
     private let outgoing = Mutex(Outgoing())
     /// Above this the peer is not read from.
     private static let readLimit = 8 << 20
+    /// So much is written at once while the session goes on; less waits for what it sends next.
+    private static let portion = 32 << 10
 
     init(connections: OpenFlowConnections, channel: any Channel, name: String, kind: OpenFlowSession.Peer, waitsForTLS: Bool) {
         self.kind = kind
@@ -241,12 +247,46 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
     // MARK: OpenFlowTransport, on the control queue
 
     func send(_ bytes: [UInt8]) {
-        let isFirst = outgoing.withLock { o in
-            o.bytes += bytes
+        let (isFirst, isMuch) = outgoing.withLock { o in
+            if o.bytes.isEmpty { o.bytes = bytes } else { o.bytes += bytes }
             defer { o.isScheduled = true }
-            return !o.isScheduled
+            return (!o.isScheduled, o.bytes.count >= Self.portion)
         }
-        if isFirst { channel.eventLoop.execute { [self] in write() } }
+        if isMuch, channel.eventLoop.inEventLoop {
+            // A long answer: the peer reads its beginning while the rest is made.
+            write()
+        } else if isFirst {
+            channel.eventLoop.execute { [self] in write() }
+        }
+    }
+
+    /// Past the event loop, whose thread would have to wake up for it, when nothing is on its way there.
+    func sendAtOnce(_ bytes: [UInt8]) {
+        let sent = outgoing.withLock { o in
+            guard let socket = o.socket, o.bytes.isEmpty, o.inFlight == 0, o.closes == nil else { return 0 }
+            // What it does not take is for the event loop, and so is an error.
+            return max(bytes.withUnsafeBytes { weft_stream_send_now(socket, $0.baseAddress, $0.count) }, 0)
+        }
+        if sent < bytes.count { send(sent == 0 ? bytes : Array(bytes[sent...])) }
+    }
+
+    /// Finds the channel's socket, which it does not give away, by its cookie.
+    private func reachSocket() {
+        guard !waitsForTLS, let options = channel as? any SocketOptionProvider else { return }
+        let cookie: EventLoopFuture<UInt64> = options.unsafeGetSocketOption(
+            level: .socket, name: NIOBSDSocket.Option(rawValue: weft_stream_cookie_option()))
+        cookie.whenSuccess { [self] cookie in
+            guard channel.isActive else { return }
+            let socket = weft_stream_duplicate(cookie)
+            if socket >= 0 { outgoing.withLock { $0.socket = socket } }
+        }
+    }
+
+    private func leaveSocket() {
+        outgoing.withLock { o in
+            if let socket = o.socket { Glibc.close(socket) }
+            o.socket = nil
+        }
     }
 
     var backlog: Int { outgoing.withLock { $0.bytes.count + $0.inFlight } }
@@ -302,6 +342,7 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
 
     private func begin() {
         guard session == nil else { return }
+        reachSocket()
         let peer = channel.remoteAddress.map { "\($0)" } ?? name
         connections.log.info("controller connected", metadata: ["target": "\(name)", "peer": "\(peer)"])
         let session = connections.agent.begin(self, name: name, peer: kind)
@@ -348,6 +389,7 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        leaveSocket()
         if let session {
             connections.agent.ended(session)
             connections.log.info(

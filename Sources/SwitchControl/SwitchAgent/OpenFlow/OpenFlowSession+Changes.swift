@@ -282,3 +282,13 @@ extension Action {
         }
     }
 }
+
+extension Action {
+    /// Whether it names no group or meter, which would have to exist, and holds no other actions.
+    var refersToNothing: Bool {
+        switch self {
+        case .group, .meter, .writeActions, .clone: false
+        default: true
+        }
+    }
+}

@@ -8,7 +8,8 @@ extension OpenFlowSession {
     /// Words of the flow key that a packet-in tells: tunnel fields, metadata, registers, marks.
     private static let toldWords = FlowKeyLayout.tunnelWords.lowerBound..<FlowKeyLayout.conjunctionActset
 
-    func send(_ p: Datapath.PacketIn) {
+    /// - Parameter isAlone: whether no other waits to be sent after it.
+    func send(_ p: Datapath.PacketIn, isAlone: Bool) {
         var metadata = Match()
         metadata.require(.inPort, UInt64(p.inPort))
         for w in Self.toldWords where p.metadata.words[w] != 0 {
@@ -31,9 +32,9 @@ extension OpenFlowSession {
         if usesPacketIn2 {
             m.reason = OpenFlow.PacketIn.Reason(rawValue: p.reason.rawValue) ?? .action
             m.userdata = p.userdata
-            send(.nicira(.packetIn2(m)), xid: 0)
+            send(.nicira(.packetIn2(m)), xid: 0, atOnce: isAlone)
         } else {
-            send(.packetIn(m), xid: 0)
+            send(.packetIn(m), xid: 0, atOnce: isAlone)
         }
     }
 

@@ -75,13 +75,12 @@ extension OpenFlowSession {
             throw OpenFlowError(.badRequestTable, "There is no table \(s.table).")
         }
         vswitch.collectCounters()
-        tables.withOwnership {
-            tables.forEachEntry(table: s.table == OpenFlowNumber.allTables ? nil : s.table) { f in
-                if (f.entry.cookie ^ s.cookie) & s.cookieMask == 0, s.match.words.isEmpty || f.entry.match.isWithin(s.match),
-                    f.entry.actions.lead(toPort: s.outPort, group: s.outGroup)
-                {
-                    body(f)
-                }
+        let isAnywhere = s.outPort == ReservedPort.any && s.outGroup == OpenFlowNumber.anyGroup
+        tables.visitInOrder(table: s.table == OpenFlowNumber.allTables ? nil : s.table) { f in
+            if (f.entry.cookie ^ s.cookie) & s.cookieMask == 0, s.match.words.isEmpty || f.entry.match.isWithin(s.match),
+                isAnywhere || f.entry.actions.lead(toPort: s.outPort, group: s.outGroup)
+            {
+                body(f)
             }
         }
     }
@@ -89,10 +88,7 @@ extension OpenFlowSession {
     private func flows(_ s: FlowSelection, xid: UInt32, isStatsOnly: Bool) throws(OpenFlowError) {
         var writer = MultipartReplyWriter(isStatsOnly ? .flowStats : .flow, version: version, xid: xid)
         let now = monotonicNow()
-        var found: [Datapath.FlowStatistics] = []
-        try visit(s) { found.append($0) }
-        found.sort { ($0.entry.table, $1.entry.priority) < ($1.entry.table, $0.entry.priority) }
-        for f in found {
+        try visit(s) { f in
             writer.append(OpenFlow.FlowStatistics(f.entry, OpenFlowAgent.counters(f, now: now)))
             let complete = writer.takeComplete()
             if !complete.isEmpty { sendBytes(complete) }

@@ -19,6 +19,8 @@ public final class OpenFlowSession: @unchecked Sendable {
     private var decoder: MessageDecoder?
     private var encoder: MessageEncoder?
     private var isClosed = false
+    /// Actions that were found to refer to nothing; flow-mods that come in a row mostly share them.
+    private var plainActions: [Action] = []
 
     var role = ControllerRole.equal
     var config = SwitchConfig(missSendLength: 128)
@@ -97,6 +99,7 @@ public final class OpenFlowSession: @unchecked Sendable {
                 }
                 stalled.store(false, ordering: .releasing)
             }
+            takePlainFlowMods()
             switch framer.next() {
             case .incomplete:
                 flush()
@@ -106,6 +109,45 @@ public final class OpenFlowSession: @unchecked Sendable {
                 close("a header says \(length) bytes")
             case .message(let message): handle(message)
             }
+        }
+    }
+
+    /// Takes the flow-mods that come next, as far as nobody but the tables has to do with them; leaves the rest, and what is to be refused, to
+    /// `handle`. A tenth of its cost.
+    private func takePlainFlowMods() {
+        guard decoder != nil, role != .slave, peer != .snooper, !agent.isShown, tables.onAddition == nil else { return }
+        let now = monotonicNow()
+        tables.withOwnership {
+            framer.takeRun { bytes in
+                guard let f = decoder!.flowMod(bytes), isPlain(f) else { return false }
+                do throws(FlowTableError) {
+                    if f.command == .add { try tables.add(f.entry, now: now) } else { try tables.apply(f.modification, now: now) }
+                } catch {
+                    return false
+                }
+                received += 1
+                hasUnpublished = true
+                return true
+            }
+        }
+    }
+
+    /// Whether a flow-mod adds an entry or takes one away, no counter has to be up to date for it, and nothing it refers to can be missing.
+    private func isPlain(_ f: FlowMod) -> Bool {
+        switch f.command {
+        case .add:
+            guard f.bufferID == OpenFlowNumber.noBuffer, f.entry.table < OpenFlowAgent.tableCount, f.entry.idleTimeout == 0 else { return false }
+            let isKnown = f.entry.actions.withUnsafeBufferPointer { new in
+                plainActions.withUnsafeBufferPointer { $0.baseAddress == new.baseAddress && $0.count == new.count }
+            }
+            if isKnown { return true }
+            guard f.entry.actions.allSatisfy(\.refersToNothing) else { return false }
+            plainActions = f.entry.actions
+            return true
+        case .deleteStrict:
+            return f.entry.table < OpenFlowAgent.tableCount && f.outPort == ReservedPort.any && f.outGroup == OpenFlowNumber.anyGroup
+                && !tables.mayTellRemovals
+        case .modify, .modifyStrict, .delete: return false
         }
     }
 
@@ -218,10 +260,11 @@ public final class OpenFlowSession: @unchecked Sendable {
 
     // MARK: - Sending
 
-    func send(_ body: Message, xid: UInt32) {
+    /// - Parameter atOnce: whether nothing follows for now and it should not wait for more.
+    func send(_ body: Message, xid: UInt32, atOnce: Bool = false) {
         guard let encoder, !isClosed else { return }
         do {
-            transmit(try encoder.encode(body, xid: xid))
+            transmit(try encoder.encode(body, xid: xid), atOnce: atOnce)
         } catch {
             // A value that this version cannot say; the request that asked for it is answered all the same.
             transmit(encoder.encode(OpenFlowError(.badRequestType, error.description, xid: xid)))
@@ -230,8 +273,8 @@ public final class OpenFlowSession: @unchecked Sendable {
 
     func sendBytes(_ bytes: [UInt8]) { if !isClosed { transmit(bytes) } }
 
-    private func transmit(_ bytes: [UInt8]) {
-        transport.send(bytes)
+    private func transmit(_ bytes: [UInt8], atOnce: Bool = false) {
+        if atOnce { transport.sendAtOnce(bytes) } else { transport.send(bytes) }
         if peer == .controller, agent.isShown { agent.show(bytes) }
     }
 
