@@ -58,7 +58,7 @@ import Wire
         var next: UInt32 = 1
         var arrivals = 0
         while whole.count < payload.count {
-            let some = b.arrivals(1, milliseconds: 500, slots: 2)
+            let some = b.arrivals(1, milliseconds: 5000, slots: 2)
             if some.isEmpty { break }
             for arrival in some {
                 let headers = isIPv6 ? 74 : 54

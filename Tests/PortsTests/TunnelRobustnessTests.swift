@@ -59,16 +59,18 @@ import Wire
         #expect(bytes.withUnsafeBytes { TunnelHeader(.vxlan, $0.baseAddress!, count: $0.count) == nil })
     }
 
-    @Test(arguments: 0..<6)
+    @Test(arguments: 0..<7)
     func contradictionsInAConfigurationAreNamed(index: Int) {
         let address = TunnelAddress("10.0.0.1")!
-        var all = (0..<6).map { _ in TunnelConfiguration(kind: .geneve, number: 1, name: "x", remote: .address(address), key: .fixed(1)) }
+        var all = (0..<7).map { _ in TunnelConfiguration(kind: .geneve, number: 1, name: "x", remote: .address(address), key: .fixed(1)) }
         all[0].key = .fixed(0x100_0000)
         all[1].local = TunnelAddress("fd00::1")
         all[2].hasSequence = true
-        all[3].options = [TunnelOption(class: 1, type: 1, size: 12, metadata: 0)]
+        all[3].options = [TunnelOption(class: 1, type: 1, size: 10, metadata: 0)]
         all[4].options = TunnelOption.weft + TunnelOption.weft
         all[5].mtu = 20
+        // Three times 4 + 124 bytes.
+        all[6].options = (0..<3).map { TunnelOption(class: 1, type: UInt8($0), size: 124, metadata: $0) }
         #expect(throws: PortError.self) { try all[index].validate() }
     }
 }

@@ -8,7 +8,7 @@ final class PortFactory {
     private let folder: String
     private var services: [UInt32: ServicePort] = [:]
     private let namespaces = DeviceNamespaces()
-    private let tunnels: TunnelStack
+    let tunnels: TunnelStack
     /// Ends of patches whose other end has been made, by name.
     private var patchEnds: [String: PatchPort] = [:]
     /// The ports made, and where their devices are; for changes.

@@ -151,6 +151,45 @@ def metadata_survives(lab):
     expect(far.drops().get("actionDrop", 0) == 0, f"some frames arrived without their context: {far.drops()}")
 
 
+@case(tools=TOOLS + ["ovs-ofctl"], quick=[()])
+def mapped_options(lab):
+    """Geneve options that `ovs-ofctl add-tlv-map` maps on both switches: what Open vSwitch sets arrives here in the field of that number, and the other way."""
+    hosts = Hosts(lab)
+    a = hosts.workload(1, 1)
+    peer = OpenVSwitch(lab, hosts.two, "geneve", outer(1, False), False, TUNNEL_KEY)
+    control = f"unix:{lab.path('control.mgmt')}"
+    switch = hosts.switch(1, [a], [hosts.tunnel(1, "geneve")], controllers=["punix:" + control[5:]], flows=["table=0,priority=0,actions=drop"])
+    options = ["{class=0x102,type=0x80,len=4}->tun_metadata3", "{class=0x102,type=1,len=8}->tun_metadata5"]
+
+    def ofctl(command, target, *arguments):
+        return hosts.one.run("ovs-ofctl", "-O", "OpenFlow13", command, target, *arguments)
+
+    theirs = f"unix:{peer.path('br0.mgmt')}"
+    for target in (control, theirs):
+        for option in options:
+            ofctl("add-tlv-map", target, option)
+    peer_port = peer.number("t0")
+    # Each side sets both options and lets in only what has the other's.
+    for target, tunnel, inside, own, other in ((control, 100, 1, "0x11", "0x2200000022"), (theirs, peer_port, "LOCAL", "0x33", "0x4400000044")):
+        expected = ("0x33", "0x4400000044") if own == "0x11" else ("0x11", "0x2200000022")
+        ofctl("del-flows", target)
+        ofctl("add-flow", target, f"priority=10,in_port={inside},actions=set_field:{own}->tun_metadata3,set_field:{other}->tun_metadata5,output:{tunnel}")
+        ofctl("add-flow", target, f"priority=10,in_port={tunnel},tun_metadata3={expected[0]},tun_metadata5={expected[1]},actions=output:{inside}")
+    reaches(a.space, "10.9.0.2")
+    ping(a.space, "10.9.0.2")
+    mapped = ofctl("dump-tlv-map", control)
+    expect("0x102" in mapped and "tun_metadata5" in mapped, f"dump-tlv-map: {mapped}")
+    # A field in use stays mapped.
+    refused = hosts.one.run("ovs-ofctl", "-O", "OpenFlow13", "del-tlv-map", control, check=False)
+    expect("OFPT_ERROR" in refused.stdout + refused.stderr, f"a mapping in use was deleted: {refused.stdout}{refused.stderr}")
+    # Without a mapping the option of type 0x80 is a critical one that nobody knows: such a packet is dropped and counted.
+    ofctl("del-flows", control)
+    ofctl("del-tlv-map", control)
+    ofctl("add-flow", control, "priority=1,actions=normal")
+    expect(ping(hosts.two, a.v4, wait=1, check=False) == 0, "frames with an unknown critical option got through")
+    until(lambda: switch.stats()["arrivalDrops"].get("tunnelMalformed", 0) >= 3, lambda: f"drops: {switch.stats()['arrivalDrops']}")
+
+
 @case(())
 def metadata_is_not_accepted_from_workloads(lab):
     """A workload cannot give itself a context: not by a Geneve packet of its own, whether to the switch's host or to the other one."""

@@ -41,6 +41,10 @@ class OpenVSwitch:
             space.no_offload(device)
         until(lambda: space.run("ping", "-n", "-c1", "-W1", remote, check=False).returncode == 0, "the underlay answers")
 
+    def number(self, port):
+        """The OpenFlow number of a port."""
+        return int(self._run(*self.control, "get", "interface", port, "ofport"))
+
     def path(self, name):
         return os.path.join(self.directory, name)
 

@@ -97,21 +97,22 @@ public struct TunnelConfiguration: Sendable, Equatable {
         var seen: Set<UInt32> = []
         var fields: Set<Int> = []
         for option in options {
-            if option.size != 4 && option.size != 8 { try fail("a Geneve option holds 4 or 8 bytes here, not \(option.size)") }
+            if !(4...124).contains(option.size) || option.size % 4 != 0 { try fail("a Geneve option holds 4 to 124 bytes, not \(option.size)") }
             if !(0..<16).contains(option.metadata) { try fail("there is no tun_metadata\(option.metadata)") }
             if !seen.insert(option.identifier).inserted { try fail("a Geneve option is listed twice") }
             if !fields.insert(option.metadata).inserted { try fail("tun_metadata\(option.metadata) is used twice") }
         }
+        if TunnelOption.room(options) > TunnelOption.roomForAll { try fail("its Geneve options do not fit into a header") }
         if let mtu, !(68...65_535).contains(mtu) { try fail("an MTU of \(mtu) is not within 68…65535") }
     }
 }
 
-/// A Geneve option kept in a `tun_metadata` field: right-aligned, sent when not zero, zero when absent.
+/// A Geneve option kept in a `tun_metadata` field: right-aligned, sent when not zero, zero when absent. A field keeps the last eight bytes.
 public struct TunnelOption: Sendable, Equatable {
     public var optionClass: UInt16
     /// With the critical bit 0x80.
     public var type: UInt8
-    /// Bytes of content: 4 or 8.
+    /// Bytes of content: 4 to 124, a multiple of 4.
     public var size: Int
     /// 0…15.
     public var metadata: Int
@@ -121,6 +122,15 @@ public struct TunnelOption: Sendable, Equatable {
         self.type = type
         self.size = size
         self.metadata = metadata
+    }
+
+    /// Bytes of options that a header has room for (RFC 8926 §3.4: the length in words is a number of six bits).
+    static let roomForAll = 63 * 4
+    static func room(_ options: [TunnelOption]) -> Int { options.reduce(0) { $0 + 4 + $1.size } }
+
+    /// What a port that was configured with `own` options has when others are laid over them: one field means one option, and one option one field.
+    static func laying(_ mapped: [TunnelOption], over own: [TunnelOption]) -> [TunnelOption] {
+        mapped + own.filter { o in !mapped.contains { $0.metadata == o.metadata || $0.identifier == o.identifier } }
     }
 
     var identifier: UInt32 { UInt32(optionClass) << 8 | UInt32(type) }

@@ -10,6 +10,14 @@ final class TunnelDirectory: Sendable {
         /// IP bytes of an inner frame.
         var mtu: Int
         var sequence = TunnelSequence()
+        /// The port's own Geneve options, or what was laid over them.
+        var options: [TunnelOption]
+
+        init(configuration: TunnelConfiguration, mtu: Int, mapped: [TunnelOption] = []) {
+            self.configuration = configuration
+            self.mtu = mtu
+            options = TunnelOption.laying(mapped, over: configuration.options)
+        }
     }
 
     private struct Match: Hashable {

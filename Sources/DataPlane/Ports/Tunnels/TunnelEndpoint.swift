@@ -75,6 +75,15 @@ final class TunnelEndpoint: @unchecked Sendable {
         publish(next)
     }
 
+    /// Lays Geneve options over those of all ports.
+    func map(_ options: [TunnelOption]) throws {
+        var next = published()
+        var entries = next.directory.entries
+        for i in entries.indices { entries[i].options = TunnelOption.laying(options, over: entries[i].configuration.options) }
+        next.directory = try TunnelDirectory(entries)
+        publish(next)
+    }
+
     func setMTU(_ mtu: Int, number: UInt32) throws {
         var next = published()
         var entries = next.directory.entries

@@ -59,8 +59,8 @@ struct TunnelHeader {
             var isKnown = false
             for option in known where option.identifier == identifier && option.size == size {
                 isKnown = true
-                let high = UInt64(p.wire32(at: offset + 4))
-                metadata[option.metadata] = size == 8 ? high << 32 | UInt64(p.wire32(at: offset + 8)) : high
+                let last = UInt64(p.wire32(at: offset + size))
+                metadata[option.metadata] = size >= 8 ? UInt64(p.wire32(at: offset + size - 4)) << 32 | last : last
             }
             if !isKnown, identifier & UInt32(Geneve.Option.criticalBit) != 0 { return false }
             offset += 4 + size
@@ -69,12 +69,12 @@ struct TunnelHeader {
     }
 
     /// Room that `write` may need.
-    static let maximumSize = 8 + 16 * 12
+    static let maximumSize = 8 + TunnelOption.roomForAll
 
     /// Writes the header for a port at `to` and returns its size. GRE's checksum and sequence number are left zero.
     @inline(__always)
     static func write(
-        _ port: TunnelConfiguration, key: UInt32, words: UnsafePointer<UInt64>?, to: UnsafeMutableRawPointer
+        _ port: TunnelConfiguration, options: [TunnelOption], key: UInt32, words: UnsafePointer<UInt64>?, to: UnsafeMutableRawPointer
     ) -> Int {
         let base = FlowKeyLayout.tunnelWords.lowerBound
         let misc = words?[FlowKeyLayout.tunnelMisc - base] ?? 0
@@ -90,12 +90,13 @@ struct TunnelHeader {
             var size = 8
             var isCritical = false
             if let words {
-                for option in port.options {
+                for option in options {
                     let value = words[FlowKeyLayout.tunnelMetadata - base + option.metadata]
                     guard value != 0 else { continue }
                     isCritical = isCritical || option.type & Geneve.Option.criticalBit != 0
                     to.setWire32(option.identifier << 8 | UInt32(option.size / 4), at: size)
-                    if option.size == 8 { to.setWire32(UInt32(truncatingIfNeeded: value >> 32), at: size + 4) }
+                    for at in stride(from: 4, to: option.size - 4, by: 4) { to.setWire32(0, at: size + at) }
+                    if option.size >= 8 { to.setWire32(UInt32(truncatingIfNeeded: value >> 32), at: size + option.size - 4) }
                     to.setWire32(UInt32(truncatingIfNeeded: value), at: size + option.size)
                     size += 4 + option.size
                 }

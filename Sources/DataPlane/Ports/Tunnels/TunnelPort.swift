@@ -99,6 +99,8 @@ public final class TunnelStack: Sendable {
     private struct State {
         var endpoints: [Place: TunnelEndpoint] = [:]
         var watches: [String?: UnderlayWatch] = [:]
+        /// Geneve options laid over those of all ports.
+        var mapped: [TunnelOption] = []
     }
 
     private let workers: Int
@@ -113,6 +115,9 @@ public final class TunnelStack: Sendable {
     public func makePort(_ configuration: TunnelConfiguration, namespace: String? = nil) throws -> TunnelPort {
         try configuration.validate()
         return try state.withLock { state in
+            if TunnelOption.room(TunnelOption.laying(state.mapped, over: configuration.options)) > TunnelOption.roomForAll {
+                throw PortError("tunnel \"\(configuration.name)\": no room for its Geneve options beside those that a controller mapped")
+            }
             let place = Place(kind: configuration.kind, udpPort: configuration.destinationPort, namespace: namespace)
             let underlay = TunnelNamespace(path: namespace)
             let watch = try state.watches[namespace] ?? UnderlayWatch(namespace: underlay)
@@ -123,13 +128,29 @@ public final class TunnelStack: Sendable {
                     kind: place.kind, udpPort: place.udpPort, namespace: underlay, watch: watch, workers: workers)
             do {
                 try endpoint.add(
-                    TunnelDirectory.Entry(configuration: configuration, mtu: TunnelPort.innerMTU(configuration, watch)))
+                    TunnelDirectory.Entry(configuration: configuration, mtu: TunnelPort.innerMTU(configuration, watch), mapped: state.mapped))
             } catch {
                 if endpoint.isEmpty { endpoint.close() }
                 throw error
             }
             state.endpoints[place] = endpoint
             return TunnelPort(configuration, endpoint: endpoint, stack: self)
+        }
+    }
+
+    /// Says which Geneve options are which fields on all ports, those to come included; where a port's own say otherwise these count, and no others of its
+    /// own are lost.
+    /// - Throws: `PortError` when some port's header has no room for them; then nothing is changed.
+    public func map(_ options: [TunnelOption]) throws {
+        try state.withLock { state in
+            let geneve = state.endpoints.values.filter { $0.kind == .geneve }
+            for entry in geneve.flatMap({ $0.published().directory.entries }) {
+                guard TunnelOption.room(TunnelOption.laying(options, over: entry.configuration.options)) <= TunnelOption.roomForAll else {
+                    throw PortError("tunnel \"\(entry.configuration.name)\": its header has no room for these options")
+                }
+            }
+            state.mapped = options
+            for endpoint in geneve { try endpoint.map(options) }
         }
     }
 

@@ -142,7 +142,7 @@ final class TunnelReceiver: FrameReceiver {
         let port = state.directory.entries[index]
         fill(header, datagram, local: local, remote: remote, hasGroupPolicy: port.configuration.hasGroupPolicy)
         let metadata = words + (FlowKeyLayout.tunnelMetadata - FlowKeyLayout.tunnelWords.lowerBound)
-        if header.optionsSize > 0, !header.readOptions(UnsafeRawPointer(p + 8), port.configuration.options, into: metadata) {
+        if header.optionsSize > 0, !header.readOptions(UnsafeRawPointer(p + 8), port.options, into: metadata) {
             counters.count(.tunnelMalformed)
             return .taken
         }

@@ -138,7 +138,8 @@ final class TunnelTransmitter: FrameTransmitter {
         if case .fixed(let tos) = port.tos { way.tos = tos & ~3 | traffic & 3 }
 
         let header = arena + arenaUsed
-        let headerSize = TunnelHeader.write(port, key: key(port, frame.pointee.tunnel), words: frame.pointee.tunnel, to: header)
+        let headerSize = TunnelHeader.write(
+            port, options: entry.options, key: key(port, frame.pointee.tunnel), words: frame.pointee.tunnel, to: header)
         let outer = (remote.isIPv4 ? 20 : 40) + (kind == .gre ? 0 : 8) + headerSize
         let path = answer.mtu > 0 ? answer.mtu : 65_535
         let room = min(path, 65_535) - outer

@@ -154,6 +154,7 @@ public final class SwitchDaemon: @unchecked Sendable {
         }
         let agent = agent ?? OpenFlowAgent(virtualSwitch, options: options)
         self.agent = agent
+        agent.mapTunnelOptions = { [tunnels = factory.tunnels] in try tunnels.map($0) }
         if connections != nil, connectionsTLS != configuration.tls {
             connections?.stop()
             connections = nil

@@ -38,6 +38,8 @@ public final class OpenFlowAgent: @unchecked Sendable {
     var portConfigs: [UInt32: UInt32] = [:]
     var tableConfigs: [UInt8: TableConfig] = [:]
     var tunnelOptions: [OpenFlow.TunnelOption] = []
+    /// Makes the tunnel ports follow `tunnelOptions`; throws `PortError` when one has no room for them. On the control queue.
+    public var mapTunnelOptions: ([Ports.TunnelOption]) throws -> Void = { _ in }
     /// Group and meter birthdays, which the tables do not keep.
     var groupsCreated: [UInt32: UInt64] = [:]
     var metersCreated: [UInt32: UInt64] = [:]

@@ -1,9 +1,10 @@
 import Flow
 import OpenFlow
+import Ports
 
 /// Which Geneve option is which `tun_metadata` field, as controllers set it (Open vSwitch's `NXT_TLV_TABLE_MOD`).
 ///
-/// A field that entries use stays mapped: without the option they would mean something else.
+/// The tunnel ports follow at once. A field that entries use stays mapped: without the option they would mean something else.
 extension OpenFlowSession {
     /// Fields there are, and bytes of options that they hold together.
     static let tunnelOptionCount: UInt16 = 16
@@ -43,10 +44,16 @@ extension OpenFlowSession {
                 throw OpenFlowError(Refusal.tableFull, "The options have more than \(Self.tunnelOptionSpace) bytes together.")
             }
         }
+        do {
+            try agent.mapTunnelOptions(
+                options.map { Ports.TunnelOption(class: $0.optionClass, type: $0.type, size: Int($0.size), metadata: Int($0.index)) })
+        } catch {
+            throw OpenFlowError(Refusal.tableFull, "\(error)")
+        }
         agent.tunnelOptions = options
     }
 
-    private func requireUnused(_ options: [TunnelOption]) throws(OpenFlowError) {
+    private func requireUnused(_ options: [OpenFlow.TunnelOption]) throws(OpenFlowError) {
         let fields = options.compactMap { Field(rawValue: Field.tunnelMetadata0.rawValue + UInt8(truncatingIfNeeded: $0.index)) }
         var used: Field?
         tables.withOwnership {
