@@ -8,7 +8,7 @@ extension EntryWriter {
     mutating func switchBase(_ row: Row) {
         let d = row[0]
         let shape = SwitchShape(rawValue: row[1])
-        pass(.neighborSecurity, EntryPriority.fallback, d, .switchBase, to: .switchIngressAccess)
+        security(d)
         defaults(d, shape, ingress: (.switchIngressAccess, .responder), egress: (.switchEgressAccess, .egressMapping))
         pass(.responder, EntryPriority.fallback, d, .switchBase, to: .forwarding)
         spread(d, .flood, EntryPriority.base, group: 0xffff_ffff_ffff, mask: 0xffff_ffff_ffff, shape.contains(.floodsBroadcast))
@@ -54,6 +54,48 @@ extension EntryWriter {
         }
     }
 
+    /// What holds for every secured port of the switch; the others do not come to these stages.
+    private mutating func security(_ d: UInt64) {
+        // Asking for an address (RFC 2131 §4.1).
+        var dhcp = draft(.addressSecurity, EntryPriority.raised, .portSecurity, datapath: d)
+        dhcp.requireFamily(.ipv4)
+        dhcp.require(.ipProto, 17)
+        dhcp.require(.ipv4Src, 0)
+        dhcp.require(.ipv4Dst, 0xffff_ffff)
+        dhcp.require(.udpSrc, 68)
+        dhcp.require(.udpDst, 67)
+        dhcp.next(.switchIngressAccess)
+        add(dhcp)
+        // From the unspecified address, what is sent before there is any (RFC 4862 §5.4.2).
+        for type in [131, 132, 143, 133, 135] as [UInt64] {
+            var early = draft(.addressSecurity, EntryPriority.raised, .portSecurity, datapath: d)
+            early.requireFamily(.ipv6)
+            early.require(.ipProto, 58)
+            early.requireSource(.ipv6, 0, 0, 128)
+            early.require(.icmpv6Type, type)
+            early.next(.neighborSecurity)
+            add(early)
+        }
+        // Neighbour discovery tells no MAC but the sender's own, which the port's entries say; or none.
+        var solicit = draft(.neighborSecurity, EntryPriority.high, .portSecurity, datapath: d)
+        solicit.requireFamily(.ipv6)
+        solicit.require(.ipProto, 58)
+        solicit.require(.icmpv6Type, 135)
+        solicit.require(.icmpv6Code, 0)
+        solicit.require(.ndSLL, 0)
+        solicit.next(.switchIngressAccess)
+        add(solicit)
+        // A workload is no router: 134 and 137 would lead others astray.
+        for type in [134, 135, 136, 137] as [UInt64] {
+            var others = draft(.neighborSecurity, EntryPriority.raised, .portSecurity, datapath: d)
+            others.requireFamily(.ipv6)
+            others.require(.ipProto, 58)
+            others.require(.icmpv6Type, type)
+            add(others)
+        }
+        pass(.neighborSecurity, EntryPriority.fallback, d, .switchBase, to: .switchIngressAccess)
+    }
+
     /// Frames from a workload bear its MAC, and no VLAN tag (spec: first line against spoofing).
     mutating func portSecurity(_ row: Row) {
         let (d, p, mac) = (row[0], row[1], row[2])
@@ -77,41 +119,22 @@ extension EntryWriter {
             }
             arp(d, p, mac, sender: nil)
         } else {
-            // Probing for an address before it is used (RFC 5227 §2.1.1), and asking for one (RFC 2131 §4.1).
+            // Probing for an address before it is used (RFC 5227 §2.1.1).
             arp(d, p, mac, sender: 0)
-            var dhcp = draft(.addressSecurity, EntryPriority.normal, .portSecurity, datapath: d, ingress: p)
-            dhcp.requireFamily(.ipv4)
-            dhcp.require(.ipProto, 17)
-            dhcp.require(.ipv4Src, 0)
-            dhcp.require(.ipv4Dst, 0xffff_ffff)
-            dhcp.require(.udpSrc, 68)
-            dhcp.require(.udpDst, 67)
-            dhcp.next(.switchIngressAccess)
-            add(dhcp)
-            // Its link-local address (RFC 4291 appendix A), and the unspecified one for what is sent before there is any (RFC 4862 §5.4.2).
+            // Its link-local address (RFC 4291 appendix A).
             source(d, p, IPAddress.linkLocal(of: mac))
-            for type in [131, 132, 143, 133, 135] as [UInt64] {
-                var early = draft(.addressSecurity, EntryPriority.normal, .portSecurity, datapath: d, ingress: p)
-                early.requireFamily(.ipv6)
-                early.require(.ipProto, 58)
-                early.requireSource(.ipv6, 0, 0, 128)
-                early.require(.icmpv6Type, type)
-                early.next(.neighborSecurity)
-                add(early)
-            }
             advertisement(d, p, mac, target: IPAddress.linkLocal(of: mac))
         }
-        // Neighbour discovery tells no MAC but its own.
+        var solicit = draft(.neighborSecurity, EntryPriority.high, .portSecurity, datapath: d, ingress: p)
+        solicit.requireFamily(.ipv6)
+        solicit.require(.ipProto, 58)
+        solicit.require(.icmpv6Type, 135)
+        solicit.require(.icmpv6Code, 0)
+        solicit.require(.ndSLL, mac)
+        solicit.next(.switchIngressAccess)
+        add(solicit)
+        guard mode == .mac else { return }
         for link in [mac, 0] {
-            var solicit = draft(.neighborSecurity, EntryPriority.high, .portSecurity, datapath: d, ingress: p)
-            solicit.requireFamily(.ipv6)
-            solicit.require(.ipProto, 58)
-            solicit.require(.icmpv6Type, 135)
-            solicit.require(.icmpv6Code, 0)
-            solicit.require(.ndSLL, link)
-            solicit.next(.switchIngressAccess)
-            add(solicit)
-            guard mode == .mac else { continue }
             var advert = draft(.neighborSecurity, EntryPriority.high, .portSecurity, datapath: d, ingress: p)
             advert.requireFamily(.ipv6)
             advert.require(.ipProto, 58)
@@ -120,14 +143,6 @@ extension EntryWriter {
             advert.require(.ndTLL, link)
             advert.next(.switchIngressAccess)
             add(advert)
-        }
-        // A workload is no router: 134 and 137 would lead others astray.
-        for type in [134, 135, 136, 137] as [UInt64] {
-            var others = draft(.neighborSecurity, EntryPriority.raised, .portSecurity, datapath: d, ingress: p)
-            others.requireFamily(.ipv6)
-            others.require(.ipProto, 58)
-            others.require(.icmpv6Type, type)
-            add(others)
         }
     }
 

@@ -17,15 +17,19 @@ struct EntryWriter {
     /// An output table with the function that writes its rows.
     struct Section {
         let relation: Relation
+        /// The column with the only host that needs the row's entries; nil: every host that has the datapath needs them.
+        var hostColumn: Int? = nil
         let write: (inout EntryWriter, Row) -> Void
     }
 
     /// The tables of the universal plane; the first column of each is the datapath.
+    ///
+    /// What holds workloads to their addresses is looked at where their packets come in and nowhere else, so only that host gets it.
     static func sections(_ f: ForwardingTables) -> [Section] {
         [
             Section(relation: f.switchBases) { $0.switchBase($1) },
-            Section(relation: f.portSecurity) { $0.portSecurity($1) },
-            Section(relation: f.addressSecurity) { $0.addressSecurity($1) },
+            Section(relation: f.portSecurity, hostColumn: 4) { $0.portSecurity($1) },
+            Section(relation: f.addressSecurity, hostColumn: 6) { $0.addressSecurity($1) },
             Section(relation: f.access) { $0.access($1) },
             Section(relation: f.responders) { $0.responder($1) },
             Section(relation: f.forwarding) { $0.forwarding($1) },

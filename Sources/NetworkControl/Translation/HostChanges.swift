@@ -138,7 +138,8 @@ extension NetworkTranslation {
         }
         for section in sections {
             section.relation.drainChanges { row, isPresent in
-                let hosts = hosts(of: row[0])
+                var hosts = hosts(of: row[0])
+                if let column = section.hostColumn { hosts = hosts.contains(row[column]) ? [row[column]] : [] }
                 if hosts.isEmpty { return }
                 var writer = EntryWriter(extras: extras, checks: checks)
                 section.write(&writer, row)
@@ -164,7 +165,7 @@ extension NetworkTranslation {
         }
         for (host, datapaths) in collector.gained {
             for datapath in datapaths.sorted() where collector.lost[host]?.contains(datapath) != true {
-                collector.add(HostProgram(entries: universalEntries(datapath: datapath)), to: host)
+                collector.add(HostProgram(entries: universalEntries(datapath: datapath, host: host)), to: host)
             }
         }
         for (host, datapaths) in collector.lost {
@@ -218,4 +219,7 @@ extension EntryKind {
         default: true
         }
     }
+
+    /// Whether only the host needs them where the port's packets come in.
+    public var isOfIngressPort: Bool { self == .portSecurity || self == .addressSecurity }
 }

@@ -75,6 +75,7 @@ struct ForwardingTables {
     /// What a switch or router is, for the entries that each has.
     let switchBases: Relation
     let routerBases: Relation
+    /// With the host where the port's packets come in.
     let portSecurity: Relation
     let addressSecurity: Relation
     let access: Relation
@@ -111,8 +112,8 @@ struct ForwardingTables {
         portMACs = e.relation("portMACs", "datapath", "port", "mac", isOutput: true)
         switchBases = e.relation("switchBases", "datapath", "shape", isOutput: true)
         routerBases = e.relation("routerBases", "datapath", "shape", isOutput: true)
-        portSecurity = e.relation("portSecurity", "datapath", "port", "mac", "security", isOutput: true)
-        addressSecurity = e.relation("addressSecurity", "datapath", "port", "mac", "family", "high", "low", isOutput: true)
+        portSecurity = e.relation("portSecurity", "datapath", "port", "mac", "security", "host", isOutput: true)
+        addressSecurity = e.relation("addressSecurity", "datapath", "port", "mac", "family", "high", "low", "host", isOutput: true)
         access = e.relation(
             "access", "datapath", "rule", "shape", "port", "priority", "lengths", "sourceHigh", "sourceLow", "destinationHigh", "destinationLow",
             "ports", "extras", isOutput: true)

@@ -47,12 +47,14 @@ struct NetworkRules {
     }
 
     private func addSwitching(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
-        e.rule("port security", f.portSecurity("d", "p", "m", "s"), if: c.workloads("d", "p", "m", "s"))
-        e.rule("an uplink's frames come in", f.portSecurity("d", "p", 0, 0), if: c.uplinks("d", "p"))
+        e.rule(
+            "port security", f.portSecurity("d", "p", "m", "s", "g"), if: c.workloads("d", "p", "m", "s"), c.placements("d", "p", "g", "q", "t"))
+        e.rule(
+            "an uplink's frames come in", f.portSecurity("d", "p", 0, 0, "g"), if: c.uplinks("d", "p"), c.placements("d", "p", "g", "q", "t"))
         let mode = PortSecurityMode.addresses.rawValue
         e.rule(
-            "address security", f.addressSecurity("d", "p", "m", "v", "h", "l"), if: c.workloads("d", "p", "m", .constant(mode)),
-            c.workloadAddresses("d", "p", "v", "h", "l"))
+            "address security", f.addressSecurity("d", "p", "m", "v", "h", "l", "g"), if: c.workloads("d", "p", "m", .constant(mode)),
+            c.workloadAddresses("d", "p", "v", "h", "l"), c.placements("d", "p", "g", "q", "t"))
         // Where its egress access rules are; those towards a router are always here.
         let place = FunctionTable("place of egress access", arguments: 1, results: 1) { a, results in
             results[0] = SwitchShape(rawValue: a[0]).contains(.lastHopAccess) ? 1 : 0

@@ -36,7 +36,7 @@ extension NetworkTranslation {
         switch cookie.kind {
         case nil: return "entry \(cookie.value)"
         case .switchBase: return "switch \(d)"
-        case .portSecurity, .addressSecurity: return "port security of \(port)"
+        case .portSecurity, .addressSecurity: return cookie.detail == 0 ? "port security on \(d)" : "port security of \(port)"
         case .access: return symbolName(cookie.detail)
         case .defaultAccess: return "default of \(d), \(cookie.detail == 0 ? "in" : "out")"
         case .responder: return "address responder of \(d)"

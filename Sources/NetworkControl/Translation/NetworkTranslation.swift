@@ -126,10 +126,15 @@ public final class NetworkTranslation {
     // MARK: - Universal plane
 
     /// The universal entries of a datapath.
-    func universalEntries(datapath: UInt64) -> [FlowEntry] {
+    ///
+    /// - Parameter host: without what only another host needs.
+    func universalEntries(datapath: UInt64, host: UInt64? = nil) -> [FlowEntry] {
         var writer = EntryWriter(extras: extras, checks: checks)
         for (section, index) in zip(sections, sectionsByDatapath) {
-            section.relation.forEach(index, [datapath]) { section.write(&writer, $0) }
+            section.relation.forEach(index, [datapath]) { row in
+                if let host, let column = section.hostColumn, row[column] != host { return }
+                section.write(&writer, row)
+            }
         }
         if let flood = floodEntry(datapath) { writer.entries.append(flood) }
         return writer.entries
@@ -184,7 +189,7 @@ public final class NetworkTranslation {
     public func program(host name: String) -> HostProgram? {
         guard let host = input.hosts.existing(name) else { return nil }
         var program = hostProgram(host)
-        for d in datapaths(of: host) { program.entries += universalEntries(datapath: d) }
+        for d in datapaths(of: host) { program.entries += universalEntries(datapath: d, host: host) }
         return program
     }
 
