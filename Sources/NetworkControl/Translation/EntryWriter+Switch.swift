@@ -212,15 +212,16 @@ extension EntryWriter {
         add(e)
     }
 
-    /// ARP and neighbour discovery for a router port, answered where they are asked (B104, B105b).
+    /// ARP and neighbour discovery for a router port, answered where they are asked (B105b), and copied to the other ports if the switch says so (B104).
     mutating func responder(_ row: Row) {
-        let (d, mac) = (row[0], row[4])
+        let (d, mac, copies) = (row[0], row[4], row[5] == 1)
         let address = IPAddress(family: IPAddress.Family(rawValue: row[1])!, high: row[2], low: row[3])
         if address.family == .ipv4 {
             var e = draft(.responder, EntryPriority.normal, .responder, datapath: d)
             e.require(.ethType, 0x0806)
             e.require(.arpOp, 1)
             e.require(.arpTPA, address.low)
+            if copies { flood(&e, d) }
             e.move(.ethSrc, .ethDst)
             e.load(.ethSrc, mac)
             e.load(.arpOp, 2)
@@ -241,6 +242,7 @@ extension EntryWriter {
             e.requireWide(.ndTarget, address.high, address.low)
             // Who has no address yet hears that the address is taken: answered to all nodes (RFC 4861 §7.2.4).
             if isProbe { e.requireSource(.ipv6, 0, 0, 128) }
+            if copies { flood(&e, d) }
             e.move(.ethSrc, .ethDst)
             e.load(.ethSrc, mac)
             if isProbe { e.loadAddress(.ipv6Dst, 0xff02_0000_0000_0000, 1) } else { e.move(.ipv6Src, .ipv6Dst) }
@@ -260,6 +262,12 @@ extension EntryWriter {
         e.requireWide(.ndTarget, address.high, address.low)
         e.load(.ndTLL, mac)
         answer(&e)
+    }
+
+    /// A copy to all ports; what it leaves in the registers, the answer's way sets anew.
+    private func flood(_ e: inout EntryDraft, _ datapath: UInt64) {
+        e.load(RegisterMap.egressPort, RegisterMap.flood(of: datapath))
+        e.next(.floodMapping)
     }
 
     /// Sends the packet back where it came from.

@@ -36,6 +36,8 @@ struct EntryWriter {
             Section(relation: f.unknownAddresses) { $0.unknownAddress($1) },
             Section(relation: f.egressHosts) { $0.egressHost($1) },
             Section(relation: f.linkEntries) { $0.link($1) },
+            Section(relation: f.distantLinks) { $0.distantLink($1) },
+            Section(relation: f.resumptions) { $0.resumption($1) },
             Section(relation: f.routerBases) { $0.routerBase($1) },
             Section(relation: f.routerAdmissions) { $0.routerAdmission($1) },
             Section(relation: f.ownAddresses) { $0.ownAddress($1) },
@@ -43,6 +45,7 @@ struct EntryWriter {
             Section(relation: f.routes) { $0.route($1) },
             Section(relation: f.nextHops) { $0.nextHop($1) },
             Section(relation: f.resolutions) { $0.resolution($1) },
+            Section(relation: f.distantResolutions) { $0.distantResolution($1) },
             Section(relation: f.unresolved) { $0.unresolved($1) },
         ]
     }

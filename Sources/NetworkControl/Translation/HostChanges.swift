@@ -92,6 +92,24 @@ extension NetworkTranslation {
                 collector.removals[row[0], default: []].append(Self.deletion(Cookie(.tunnel, datapath: 0, detail: row[1]), mask: .max))
             }
         }
+        f.relayed.drainChanges { row, isPresent in
+            if isPresent, let address = hostAddress(row[2]) {
+                var writer = HostEntryWriter(host: row[0], checks: checks)
+                writer.relayed(to: row[1], pool: row[2], address: address)
+                collector.add(writer.program, to: row[0])
+            } else if !isPresent {
+                collector.removals[row[0], default: []].append(Self.deletion(HostEntryWriter.relayedCookie(to: row[1], pool: row[2]), mask: .max))
+            }
+        }
+        f.relays.drainChanges { row, isPresent in
+            if isPresent {
+                var writer = HostEntryWriter(host: row[0], checks: checks)
+                writer.relay(for: row[1])
+                collector.add(writer.program, to: row[0])
+            } else {
+                collector.removals[row[0], default: []].append(Self.deletion(HostEntryWriter.relayCookie(for: row[1]), mask: .max))
+            }
+        }
         // The tunnels of others to a host whose address changed.
         for remote in collector.moved {
             guard let address = hostAddress(remote) else { continue }
@@ -100,6 +118,16 @@ extension NetworkTranslation {
                 var writer = HostEntryWriter(host: row[0], checks: checks)
                 writer.tunnel(to: remote, address: address)
                 collector.removals[row[0], default: []].append(Self.deletion(Cookie(.tunnel, datapath: 0, detail: remote), mask: .max))
+                collector.add(writer.program, to: row[0])
+            }
+        }
+        for pool in collector.moved {
+            guard let address = hostAddress(pool) else { continue }
+            f.relayed.forEach { row in
+                guard row[2] == pool else { return }
+                var writer = HostEntryWriter(host: row[0], checks: checks)
+                writer.relayed(to: row[1], pool: pool, address: address)
+                collector.removals[row[0], default: []].append(Self.deletion(HostEntryWriter.relayedCookie(to: row[1], pool: pool), mask: .max))
                 collector.add(writer.program, to: row[0])
             }
         }
