@@ -186,7 +186,7 @@ import Wire
             }
             let other = random.placedAnew(plain)
             let (a, b) = (try Self.simulate(plain), try Self.simulate(other))
-            for _ in 0..<60 {
+            for _ in 0..<150 {
                 guard let p = random.packet(plain), let frame = Self.frame(p, plain, a.translation) else { continue }
                 let from = PortAddress(tenant: "t\(p.tenant)", owner: "s\(p.owner)", port: p.port.name)
                 guard let expected = a.send(frame, from: from), let got = b.send(frame, from: from) else { continue }
