@@ -121,6 +121,21 @@ import Wire
             "tenants:\n  t:\n    address-sets: {s: [10.0.0.1/8]}",
             "3:20: address set s: 10.0.0.1/8 has bits behind its prefix; the subnet is 10.0.0.0/8"
         ),
+        (
+            "hosts:\n  a: {address: 10.0.0.1, zone: x}\n  b: {address: 10.0.0.2}",
+            "3:3: host b is in another zone than host a, and no host is a pool node, by which they would reach each other"
+        ),
+        (
+            "hosts:\n  a: {address: 10.0.0.1, pool: true}\n  b: {address: 10.0.0.2, pool: true}",
+            "3:3: host b is a pool node, and so is host a: there is one"
+        ),
+        ("tenants:\n  t:\n    routers: {r: {host: nowhere}}", "3:15: router r: there is no host 'nowhere'"),
+        (
+            "tenants:\n  t:\n    switches: {s: {placement: last-hop}}\n    routers: {r: {ports: {a: {switch: s, addresses: 10.0.0.1/24}}}, "
+                + "q: {ports: {b: {switch: s, addresses: 10.0.0.2/24}}}}",
+            "3:16: switch s: with 'placement: last-hop' it has one router; port b of router q is a second"
+        ),
+        ("tenants:\n  t:\n    switches: {s: {placement: middle}}", "3:31: switch s: placement must be first-hop or last-hop, not 'middle'"),
     ])
     func eachFaultHasItsWords(text: String, expected: String) {
         let faults = Self.faults(text)

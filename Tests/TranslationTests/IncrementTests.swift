@@ -143,13 +143,22 @@ private struct NaiveHost {
     @Test func theUniversalPlaneIsOneForAllHostsAndTheRestDiffersInLocalValuesOnly() throws {
         let translation = NetworkTranslation()
         translation.apply(Self.network(tenants: 2, ports: 20))
+        var ofIngress: [String: Set<FlowEntry>] = [:]
         func split(_ host: String) throws -> (universal: Set<FlowEntry>, local: [FlowEntry]) {
             let all = try #require(translation.program(host: host)).entries
             let universal = all.filter { Cookie(value: $0.cookie).kind?.isUniversal == true }
+            ofIngress[host] = Set(universal.filter { Cookie(value: $0.cookie).kind!.isOfIngressPort && Cookie(value: $0.cookie).detail != 0 })
             return (Set(universal), all.filter { Cookie(value: $0.cookie).kind?.isUniversal == false })
         }
         let a = try split("h0"), b = try split("h1")
-        #expect(a.universal == b.universal && a.universal == Set(translation.universalEntries()))
+        // What holds a workload to its addresses is where it is, the rest everywhere.
+        let everything = Set(translation.universalEntries())
+        let held = translation.hostNames.reduce(into: Set<FlowEntry>()) { sum, host in
+            if let one = try? split(host).universal { sum.formUnion(one) }
+        }
+        #expect(held == everything && ofIngress["h0"]!.count > 8 && ofIngress["h0"]!.isDisjoint(with: ofIngress["h1"]!))
+        #expect(a.universal.subtracting(ofIngress["h0"]!) == b.universal.subtracting(ofIngress["h1"]!))
+        #expect(a.universal.subtracting(ofIngress["h0"]!) == everything.subtracting(ofIngress.values.reduce([]) { $0.union($1) }))
         for entry in a.local + b.local {
             #expect([.ingressMapping, .arrival, .physicalMapping, .localDelivery].contains(Stage(rawValue: entry.table)))
         }

@@ -41,12 +41,52 @@ struct RandomNetwork {
         }
     }
 
+    /// Puts a switch or router elsewhere, or hosts into other zones.
+    private mutating func place(_ n: inout NetworkDescription, _ t: Int, _ s: Int, _ r: Int) {
+        switch next(4) {
+        case 0: n.tenants[t].switches[s].placement = pick([.firstHop, .lastHop])
+        case 1: n.tenants[t].routers[r].host = next(2) == 0 ? nil : "h\(next(3))"
+        case 2: n.tenants[t].switches[s].routerRequests = pick([.answer, .flood])
+        default:
+            let pool = next(4)
+            for h in 0..<3 {
+                n.hosts[h].isPool = h == pool
+                n.hosts[h].zone = pool < 3 ? pick(["", "east"]) : ""
+            }
+        }
+    }
+
+    /// The same network with everything placed anew, as valid as before.
+    mutating func placedAnew(_ network: NetworkDescription) -> NetworkDescription {
+        while true {
+            var other = network
+            for t in other.tenants.indices {
+                for s in other.tenants[t].switches.indices { other.tenants[t].switches[s].placement = pick([.firstHop, .lastHop, .lastHop]) }
+                for s in other.tenants[t].switches.indices { other.tenants[t].switches[s].egressAccess = pick([.firstHop, .lastHop]) }
+                for r in other.tenants[t].routers.indices { other.tenants[t].routers[r].host = pick([nil, "h0", "h1", "h2"]) }
+            }
+            let pool = next(4)
+            for h in 0..<3 {
+                other.hosts[h].isPool = h == pool
+                other.hosts[h].zone = pool < 3 ? pick(["", "east", "west"]) : ""
+            }
+            if (try? other.validate()) != nil { return other }
+        }
+    }
+
+    /// A packet that some port may send: its port, and whom it is for.
+    mutating func packet(_ n: NetworkDescription) -> (tenant: Int, owner: Int, port: SwitchPort, to: SwitchPort, toOwner: Int, kind: Int)? {
+        let t = next(2), s = next(3), other = next(3)
+        guard !n.tenants[t].switches[s].ports.isEmpty, !n.tenants[t].switches[other].ports.isEmpty else { return nil }
+        return (t, s, pick(n.tenants[t].switches[s].ports), pick(n.tenants[t].switches[other].ports), other, next(6))
+    }
+
     private mutating func change(_ n: inout NetworkDescription) {
         counter += 1
         let t = next(n.tenants.count)
         let s = next(3)
         let r = next(2)
-        switch next(20) {
+        switch next(21) {
         case 0...4:
             let number = next(12)
             let host = next(5) == 0 ? nil : "h\(next(3))"
@@ -103,6 +143,7 @@ struct RandomNetwork {
                 n.tenants[t].switches[s].broadcast = pick([.flood, .drop])
                 n.tenants[t].switches[s].egressAccess = pick([.firstHop, .lastHop])
             }
+        case 19: place(&n, t, s, r)
         default:
             if next(2) == 0 {
                 n.hosts[next(3)].address = IPAddress("192.0.2.\(1 + next(200))")!

@@ -4,6 +4,7 @@ Packets come from a capture held in memory (`net_pcap` with `infinite_rx`) or, w
 from the file; they leave into a port that discards them. Huge pages are reserved for the time of the run and given back.
 """
 
+import glob
 import os
 import re
 import shutil
@@ -14,7 +15,8 @@ import time
 
 PROGRAM = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
-PACKAGES = ["openvswitch-switch", "openvswitch-switch-dpdk", "dpdk"]
+# Without the null driver there is no port to send to, and packets would end earlier than they should.
+PACKAGES = ["openvswitch-switch", "openvswitch-switch-dpdk", "dpdk", "librte-net-null23", "librte-net-pcap23"]
 HUGE_PAGES = "/proc/sys/vm/nr_hugepages"
 # 2 MiB pages: 2 GiB for packet buffers and some for the rest.
 PAGES = 1280
@@ -26,11 +28,12 @@ class PeerError(Exception):
 
 
 def is_installed():
-    return os.path.exists(PROGRAM) and os.path.exists(SCHEMA)
+    drivers = all(glob.glob(f"/usr/lib/*/librte_net_{name}.so*") for name in ("null", "pcap"))
+    return os.path.exists(PROGRAM) and os.path.exists(SCHEMA) and drivers
 
 
-def install():
-    """Installs the Debian packages; the daemons that they would start are not started."""
+def install(packages=PACKAGES):
+    """Installs Debian packages; the daemons that they would start are not started."""
     policy = "/usr/sbin/policy-rc.d"
     made = not os.path.exists(policy)
     if made:
@@ -39,13 +42,13 @@ def install():
         os.chmod(policy, 0o755)
     try:
         done = subprocess.run(
-            ["apt-get", "install", "-y", "-q", *PACKAGES], env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"), stdout=subprocess.PIPE,
+            ["apt-get", "install", "-y", "-q", *packages], env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"), stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True)
     finally:
         if made:
             os.remove(policy)
     if done.returncode:
-        raise PeerError(f"apt-get install {' '.join(PACKAGES)} failed: {done.stdout.strip().splitlines()[-1]}")
+        raise PeerError(f"apt-get install {' '.join(packages)} failed: {done.stdout.strip().splitlines()[-1]}")
 
 
 class Peer:
@@ -143,6 +146,7 @@ class Peer:
         self.configure(
             "add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev", "fail-mode=secure", "--", "add-port", "br0", "p1", "--", "set",
             "Interface", "p1", "type=dpdk", "ofport_request=2", "options:dpdk-devargs=net_null_p1,no-rx=1")
+        self._expect_port("p1", "the port that discards")
         # It would start at 10,000 cached flows and grow by 1,000 in half a second; the peer is measured at its best.
         self.control("upcall/set-flow-limit", "200000")
         if flows:
@@ -155,9 +159,12 @@ class Peer:
         self.configure(
             "add-port", "br0", "p0", "--", "set", "Interface", "p0", "type=dpdk", "ofport_request=1",
             f"options:dpdk-devargs=net_pcap_p0,rx_pcap={capture}{',infinite_rx=1' if loops else ''}")
-        error = self.configure("get", "Interface", "p0", "error").strip()
+        self._expect_port("p0", "the capture port")
+
+    def _expect_port(self, name, what):
+        error = self.configure("get", "Interface", name, "error").strip()
         if error not in ("[]", '""'):
-            raise PeerError(f"the capture port did not open: {error}")
+            raise PeerError(f"{what} did not open: {error}")
 
     def remove_bridge(self):
         self.configure("--if-exists", "del-br", "br0")
@@ -169,7 +176,12 @@ class Peer:
         value = lambda label: int(match[1]) if (match := re.search(label + r": (\d+)", section)) else 0
         return {
             "packets": value("packets received"), "emc": value("emc hits"), "megaflow": value("megaflow hits"), "miss": value("miss with success upcall"),
-            "failed": value("miss with failed upcall")}
+            "failed": value("miss with failed upcall"), "sent": self._sent()}
+
+    def _sent(self):
+        """Packets that left by the port that discards."""
+        match = re.search(r"tx pkts=(\d+)", self.run("ovs-ofctl", "-O", "OpenFlow15", "dump-ports", f"unix:{self.path('br0.mgmt')}", "2"))
+        return int(match[1]) if match else 0
 
     def _polling_seconds(self):
         """Processor time of the polling thread."""
@@ -213,6 +225,7 @@ class Peer:
             raise PeerError("no packets were received")
         share = (polled_after - polled) / (ended - began)
         details = {key: (after[key] - before[key]) / packets for key in ("emc", "megaflow", "miss", "failed")}
+        details["sentShare"] = (after["sent"] - before["sent"]) / packets
         details["processorShare"] = round(share, 3)
         details["packets"] = packets
         return packets / (ended - began) / 1e6, details

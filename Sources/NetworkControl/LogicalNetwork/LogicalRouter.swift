@@ -7,12 +7,15 @@ public struct LogicalRouter: Hashable, Sendable {
     public var routes: [StaticRoute]
     public var policies: [PolicyRoute]
     public var access: AccessList
+    /// The host where all packets walk through it (a central router, spec 001b §4.1); nil: each packet's first hop.
+    public var host: String?
     public var place: Place
     public init(
         name: String, ports: [RouterPort] = [], routes: [StaticRoute] = [], policies: [PolicyRoute] = [], access: AccessList = AccessList(),
-        place: Place = .none
+        host: String? = nil, place: Place = .none
     ) {
         self.name = name
+        self.host = host
         self.ports = ports
         self.routes = routes
         self.policies = policies

@@ -12,8 +12,25 @@ public struct LogicalSwitch: Hashable, Sendable {
         case lastHop = "last-hop"
     }
 
+    /// Where packets that come from a router walk through the switch (spec 001b §4.1).
+    public enum Placement: String, Hashable, Sendable, CaseIterable {
+        case firstHop = "first-hop"
+        /// Spec B82: at the host of the machine that has the address. Hosts without a port of the switch need nothing of it.
+        case lastHop = "last-hop"
+    }
+
+    /// What becomes of ARP requests and neighbour solicitations for a router port.
+    public enum RouterRequests: String, Hashable, Sendable, CaseIterable {
+        /// Answered where they are asked, and seen by nobody else (spec B105b).
+        case answer
+        /// Answered so, and copied to the other ports of the switch (spec B104).
+        case flood
+    }
+
     public var name: String
     public var egressAccess: EgressAccess
+    public var placement: Placement
+    public var routerRequests: RouterRequests
     public var unknown: Spread
     public var broadcast: Spread
     public var multicast: Spread
@@ -25,10 +42,13 @@ public struct LogicalSwitch: Hashable, Sendable {
 
     public init(
         name: String, unknown: Spread = .drop, broadcast: Spread = .flood, multicast: Spread = .flood, ports: [SwitchPort] = [],
-        neighbors: [Neighbor] = [], access: AccessList = AccessList(), egressAccess: EgressAccess = .firstHop, place: Place = .none
+        neighbors: [Neighbor] = [], access: AccessList = AccessList(), egressAccess: EgressAccess = .firstHop, placement: Placement = .firstHop,
+        routerRequests: RouterRequests = .answer, place: Place = .none
     ) {
         self.name = name
         self.egressAccess = egressAccess
+        self.placement = placement
+        self.routerRequests = routerRequests
         self.unknown = unknown
         self.broadcast = broadcast
         self.multicast = multicast

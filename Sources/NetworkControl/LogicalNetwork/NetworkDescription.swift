@@ -18,10 +18,16 @@ public struct Host: Hashable, Sendable {
     public var name: String
     /// Where tunnels to it end.
     public var address: IPAddress
+    /// Hosts of one zone have tunnels to each other; those of different ones reach each other by way of the pool node (spec B21, B84, B85).
+    public var zone: String
+    /// Whether it relays between zones.
+    public var isPool: Bool
     public var place: Place
-    public init(name: String, address: IPAddress, place: Place = .none) {
+    public init(name: String, address: IPAddress, zone: String = "", isPool: Bool = false, place: Place = .none) {
         self.name = name
         self.address = address
+        self.zone = zone
+        self.isPool = isPool
         self.place = place
     }
 }

@@ -3,6 +3,7 @@ import Wire
 extension NetworkValidation {
     mutating func checkRouter(_ router: LogicalRouter, in scope: TenantScope) {
         checkNames("port", router.ports.map { ($0.name, $0.place) })
+        if let host = router.host, !hostNames.contains(host) { fault(router.place, "router \(router.name): there is no host '\(host)'") }
         for port in router.ports { checkPort(port, of: router, scope) }
         checkSubnets(router)
         checkRoutes(router, scope)

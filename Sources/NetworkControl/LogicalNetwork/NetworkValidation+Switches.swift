@@ -4,6 +4,13 @@ extension NetworkValidation {
     mutating func checkSwitch(_ s: LogicalSwitch, in scope: TenantScope) {
         checkNames("port", s.ports.map { ($0.name, $0.place) })
         for port in s.ports { checkPort(port) }
+        // B83: between two routers on it, packets would have to walk through it where nothing of it is.
+        if s.placement == .lastHop, let second = scope.routerPorts[s.name]?.dropFirst().first {
+            fault(
+                s.place,
+                "switch \(s.name): with 'placement: last-hop' it has one router; port \(second.port.name) of router \(second.router.name) is a second"
+            )
+        }
         checkAddresses(s, scope)
         checkAccess(s.access, of: "switch \(s.name)", ports: Set(s.ports.map(\.name)), in: scope)
     }

@@ -42,6 +42,7 @@ struct NetworkValidation {
         checkNames("host", network.hosts.map { ($0.name, $0.place) })
         if network.hosts.count > NetworkLimits.hosts { fault(network.hosts[0].place, "there are more than \(NetworkLimits.hosts) hosts") }
         hostNames = Set(network.hosts.map(\.name))
+        checkZones()
         var owners: [IPAddress: String] = [:]
         for host in network.hosts {
             if host.address.isMulticast || host.address.isUnspecified {
@@ -54,6 +55,16 @@ struct NetworkValidation {
                 fault(host.place, "host \(host.name): \(host.address) is of another address family than that of host \(first.name)")
             }
         }
+    }
+
+    /// Zones are joined by one pool node.
+    private mutating func checkZones() {
+        let pools = network.hosts.filter(\.isPool)
+        for host in pools.dropFirst() { fault(host.place, "host \(host.name) is a pool node, and so is host \(pools[0].name): there is one") }
+        guard pools.isEmpty, let first = network.hosts.first, let other = network.hosts.first(where: { $0.zone != first.zone }) else { return }
+        fault(
+            other.place,
+            "host \(other.name) is in another zone than host \(first.name), and no host is a pool node, by which they would reach each other")
     }
 
     mutating func checkTenants() {

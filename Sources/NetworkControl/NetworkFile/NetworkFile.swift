@@ -55,11 +55,13 @@ public enum NetworkFile {
         if let kind = r.text("tunnel"), kind != "geneve" {
             r.fault("tunnel must be geneve, the form that carries a packet's logical context, not '\(kind)'")
         }
+        let zone = r.text("zone") ?? ""
+        let isPool = r.bool("pool") ?? false
         guard let address = r.value("address", "an IP address", IPAddress.init) else {
             if !r.has("address") { r.missing("address") }
             return nil
         }
-        return Host(name: name, address: address, place: place)
+        return Host(name: name, address: address, zone: zone, isPool: isPool, place: place)
     }
 
     private static func tenant(_ name: String, _ node: Node, _ place: Place, _ collector: FaultCollector) -> Tenant? {

@@ -12,6 +12,7 @@ struct RouterReader {
         guard var r = ElementReader(node, what: "router \(name)", place: place, collector) else { return nil }
         defer { r.finish() }
         var router = LogicalRouter(name: name, place: place)
+        router.host = r.text("host")
         router.ports = r.elements("ports").compactMap { port($0.name, $0.node, $0.place) }
         router.routes = r.list("routes").compactMap(route)
         router.policies = r.list("policies").enumerated().compactMap { policy($0.element, number: $0.offset + 1) }

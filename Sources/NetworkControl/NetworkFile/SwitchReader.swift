@@ -16,6 +16,8 @@ struct SwitchReader {
         s.broadcast = r.choice("broadcast", LogicalSwitch.Spread.self) ?? .flood
         s.multicast = r.choice("multicast", LogicalSwitch.Spread.self) ?? .flood
         s.egressAccess = r.choice("egress-access", LogicalSwitch.EgressAccess.self) ?? .firstHop
+        s.placement = r.choice("placement", LogicalSwitch.Placement.self) ?? .firstHop
+        s.routerRequests = r.choice("router-requests", LogicalSwitch.RouterRequests.self) ?? .answer
         s.ports = r.elements("ports").compactMap { port($0.name, $0.node, $0.place) }
         s.neighbors = r.list("neighbors").compactMap(neighbor)
         s.access = AccessReader(owner: "switch \(name)", collector: collector).read(&r)

@@ -148,12 +148,17 @@ extension EntryWriter {
 
     /// Address to MAC at a router port (B12, B96): outranks the question that the subnet stands for (B28).
     mutating func resolution(_ row: Row) {
+        var e = resolutionDraft(row)
+        e.next(.egressMapping)
+        add(e)
+    }
+
+    func resolutionDraft(_ row: Row) -> EntryDraft {
         let family = IPAddress.Family(rawValue: row[2])!
         var e = draft(.resolution, EntryPriority.normal + 1, .resolution, datapath: row[0], egress: row[1])
         requireNextHop(&e, family, row[3], row[4], family.bits)
         e.load(.ethDst, row[5])
-        e.next(.egressMapping)
-        add(e)
+        return e
     }
 
     /// Rows 6104 and 6211: an address of the subnet that nobody is known to have. The L3 daemon will be asked here; without one the packet ends (B92).

@@ -8,7 +8,7 @@ extension EntryWriter {
     mutating func switchBase(_ row: Row) {
         let d = row[0]
         let shape = SwitchShape(rawValue: row[1])
-        pass(.neighborSecurity, EntryPriority.fallback, d, .switchBase, to: .switchIngressAccess)
+        security(d)
         defaults(d, shape, ingress: (.switchIngressAccess, .responder), egress: (.switchEgressAccess, .egressMapping))
         pass(.responder, EntryPriority.fallback, d, .switchBase, to: .forwarding)
         spread(d, .flood, EntryPriority.base, group: 0xffff_ffff_ffff, mask: 0xffff_ffff_ffff, shape.contains(.floodsBroadcast))
@@ -54,6 +54,48 @@ extension EntryWriter {
         }
     }
 
+    /// What holds for every secured port of the switch; the others do not come to these stages.
+    private mutating func security(_ d: UInt64) {
+        // Asking for an address (RFC 2131 §4.1).
+        var dhcp = draft(.addressSecurity, EntryPriority.raised, .portSecurity, datapath: d)
+        dhcp.requireFamily(.ipv4)
+        dhcp.require(.ipProto, 17)
+        dhcp.require(.ipv4Src, 0)
+        dhcp.require(.ipv4Dst, 0xffff_ffff)
+        dhcp.require(.udpSrc, 68)
+        dhcp.require(.udpDst, 67)
+        dhcp.next(.switchIngressAccess)
+        add(dhcp)
+        // From the unspecified address, what is sent before there is any (RFC 4862 §5.4.2).
+        for type in [131, 132, 143, 133, 135] as [UInt64] {
+            var early = draft(.addressSecurity, EntryPriority.raised, .portSecurity, datapath: d)
+            early.requireFamily(.ipv6)
+            early.require(.ipProto, 58)
+            early.requireSource(.ipv6, 0, 0, 128)
+            early.require(.icmpv6Type, type)
+            early.next(.neighborSecurity)
+            add(early)
+        }
+        // Neighbour discovery tells no MAC but the sender's own, which the port's entries say; or none.
+        var solicit = draft(.neighborSecurity, EntryPriority.high, .portSecurity, datapath: d)
+        solicit.requireFamily(.ipv6)
+        solicit.require(.ipProto, 58)
+        solicit.require(.icmpv6Type, 135)
+        solicit.require(.icmpv6Code, 0)
+        solicit.require(.ndSLL, 0)
+        solicit.next(.switchIngressAccess)
+        add(solicit)
+        // A workload is no router: 134 and 137 would lead others astray.
+        for type in [134, 135, 136, 137] as [UInt64] {
+            var others = draft(.neighborSecurity, EntryPriority.raised, .portSecurity, datapath: d)
+            others.requireFamily(.ipv6)
+            others.require(.ipProto, 58)
+            others.require(.icmpv6Type, type)
+            add(others)
+        }
+        pass(.neighborSecurity, EntryPriority.fallback, d, .switchBase, to: .switchIngressAccess)
+    }
+
     /// Frames from a workload bear its MAC, and no VLAN tag (spec: first line against spoofing).
     mutating func portSecurity(_ row: Row) {
         let (d, p, mac) = (row[0], row[1], row[2])
@@ -77,41 +119,22 @@ extension EntryWriter {
             }
             arp(d, p, mac, sender: nil)
         } else {
-            // Probing for an address before it is used (RFC 5227 §2.1.1), and asking for one (RFC 2131 §4.1).
+            // Probing for an address before it is used (RFC 5227 §2.1.1).
             arp(d, p, mac, sender: 0)
-            var dhcp = draft(.addressSecurity, EntryPriority.normal, .portSecurity, datapath: d, ingress: p)
-            dhcp.requireFamily(.ipv4)
-            dhcp.require(.ipProto, 17)
-            dhcp.require(.ipv4Src, 0)
-            dhcp.require(.ipv4Dst, 0xffff_ffff)
-            dhcp.require(.udpSrc, 68)
-            dhcp.require(.udpDst, 67)
-            dhcp.next(.switchIngressAccess)
-            add(dhcp)
-            // Its link-local address (RFC 4291 appendix A), and the unspecified one for what is sent before there is any (RFC 4862 §5.4.2).
+            // Its link-local address (RFC 4291 appendix A).
             source(d, p, IPAddress.linkLocal(of: mac))
-            for type in [131, 132, 143, 133, 135] as [UInt64] {
-                var early = draft(.addressSecurity, EntryPriority.normal, .portSecurity, datapath: d, ingress: p)
-                early.requireFamily(.ipv6)
-                early.require(.ipProto, 58)
-                early.requireSource(.ipv6, 0, 0, 128)
-                early.require(.icmpv6Type, type)
-                early.next(.neighborSecurity)
-                add(early)
-            }
             advertisement(d, p, mac, target: IPAddress.linkLocal(of: mac))
         }
-        // Neighbour discovery tells no MAC but its own.
+        var solicit = draft(.neighborSecurity, EntryPriority.high, .portSecurity, datapath: d, ingress: p)
+        solicit.requireFamily(.ipv6)
+        solicit.require(.ipProto, 58)
+        solicit.require(.icmpv6Type, 135)
+        solicit.require(.icmpv6Code, 0)
+        solicit.require(.ndSLL, mac)
+        solicit.next(.switchIngressAccess)
+        add(solicit)
+        guard mode == .mac else { return }
         for link in [mac, 0] {
-            var solicit = draft(.neighborSecurity, EntryPriority.high, .portSecurity, datapath: d, ingress: p)
-            solicit.requireFamily(.ipv6)
-            solicit.require(.ipProto, 58)
-            solicit.require(.icmpv6Type, 135)
-            solicit.require(.icmpv6Code, 0)
-            solicit.require(.ndSLL, link)
-            solicit.next(.switchIngressAccess)
-            add(solicit)
-            guard mode == .mac else { continue }
             var advert = draft(.neighborSecurity, EntryPriority.high, .portSecurity, datapath: d, ingress: p)
             advert.requireFamily(.ipv6)
             advert.require(.ipProto, 58)
@@ -120,14 +143,6 @@ extension EntryWriter {
             advert.require(.ndTLL, link)
             advert.next(.switchIngressAccess)
             add(advert)
-        }
-        // A workload is no router: 134 and 137 would lead others astray.
-        for type in [134, 135, 136, 137] as [UInt64] {
-            var others = draft(.neighborSecurity, EntryPriority.raised, .portSecurity, datapath: d, ingress: p)
-            others.requireFamily(.ipv6)
-            others.require(.ipProto, 58)
-            others.require(.icmpv6Type, type)
-            add(others)
         }
     }
 
@@ -197,15 +212,16 @@ extension EntryWriter {
         add(e)
     }
 
-    /// ARP and neighbour discovery for a router port, answered where they are asked (B104, B105b).
+    /// ARP and neighbour discovery for a router port, answered where they are asked (B105b), and copied to the other ports if the switch says so (B104).
     mutating func responder(_ row: Row) {
-        let (d, mac) = (row[0], row[4])
+        let (d, mac, copies) = (row[0], row[4], row[5] == 1)
         let address = IPAddress(family: IPAddress.Family(rawValue: row[1])!, high: row[2], low: row[3])
         if address.family == .ipv4 {
             var e = draft(.responder, EntryPriority.normal, .responder, datapath: d)
             e.require(.ethType, 0x0806)
             e.require(.arpOp, 1)
             e.require(.arpTPA, address.low)
+            if copies { flood(&e, d) }
             e.move(.ethSrc, .ethDst)
             e.load(.ethSrc, mac)
             e.load(.arpOp, 2)
@@ -226,6 +242,7 @@ extension EntryWriter {
             e.requireWide(.ndTarget, address.high, address.low)
             // Who has no address yet hears that the address is taken: answered to all nodes (RFC 4861 §7.2.4).
             if isProbe { e.requireSource(.ipv6, 0, 0, 128) }
+            if copies { flood(&e, d) }
             e.move(.ethSrc, .ethDst)
             e.load(.ethSrc, mac)
             if isProbe { e.loadAddress(.ipv6Dst, 0xff02_0000_0000_0000, 1) } else { e.move(.ipv6Src, .ipv6Dst) }
@@ -245,6 +262,12 @@ extension EntryWriter {
         e.requireWide(.ndTarget, address.high, address.low)
         e.load(.ndTLL, mac)
         answer(&e)
+    }
+
+    /// A copy to all ports; what it leaves in the registers, the answer's way sets anew.
+    private func flood(_ e: inout EntryDraft, _ datapath: UInt64) {
+        e.load(RegisterMap.egressPort, RegisterMap.flood(of: datapath))
+        e.next(.floodMapping)
     }
 
     /// Sends the packet back where it came from.

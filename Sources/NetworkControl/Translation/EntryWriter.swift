@@ -17,21 +17,27 @@ struct EntryWriter {
     /// An output table with the function that writes its rows.
     struct Section {
         let relation: Relation
+        /// The column with the only host that needs the row's entries; nil: every host that has the datapath needs them.
+        var hostColumn: Int? = nil
         let write: (inout EntryWriter, Row) -> Void
     }
 
     /// The tables of the universal plane; the first column of each is the datapath.
+    ///
+    /// What holds workloads to their addresses is looked at where their packets come in and nowhere else, so only that host gets it.
     static func sections(_ f: ForwardingTables) -> [Section] {
         [
             Section(relation: f.switchBases) { $0.switchBase($1) },
-            Section(relation: f.portSecurity) { $0.portSecurity($1) },
-            Section(relation: f.addressSecurity) { $0.addressSecurity($1) },
+            Section(relation: f.portSecurity, hostColumn: 4) { $0.portSecurity($1) },
+            Section(relation: f.addressSecurity, hostColumn: 6) { $0.addressSecurity($1) },
             Section(relation: f.access) { $0.access($1) },
             Section(relation: f.responders) { $0.responder($1) },
             Section(relation: f.forwarding) { $0.forwarding($1) },
             Section(relation: f.unknownAddresses) { $0.unknownAddress($1) },
             Section(relation: f.egressHosts) { $0.egressHost($1) },
             Section(relation: f.linkEntries) { $0.link($1) },
+            Section(relation: f.distantLinks) { $0.distantLink($1) },
+            Section(relation: f.resumptions) { $0.resumption($1) },
             Section(relation: f.routerBases) { $0.routerBase($1) },
             Section(relation: f.routerAdmissions) { $0.routerAdmission($1) },
             Section(relation: f.ownAddresses) { $0.ownAddress($1) },
@@ -39,6 +45,7 @@ struct EntryWriter {
             Section(relation: f.routes) { $0.route($1) },
             Section(relation: f.nextHops) { $0.nextHop($1) },
             Section(relation: f.resolutions) { $0.resolution($1) },
+            Section(relation: f.distantResolutions) { $0.distantResolution($1) },
             Section(relation: f.unresolved) { $0.unresolved($1) },
         ]
     }

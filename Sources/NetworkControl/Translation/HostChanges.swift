@@ -92,6 +92,24 @@ extension NetworkTranslation {
                 collector.removals[row[0], default: []].append(Self.deletion(Cookie(.tunnel, datapath: 0, detail: row[1]), mask: .max))
             }
         }
+        f.relayed.drainChanges { row, isPresent in
+            if isPresent, let address = hostAddress(row[2]) {
+                var writer = HostEntryWriter(host: row[0], checks: checks)
+                writer.relayed(to: row[1], pool: row[2], address: address)
+                collector.add(writer.program, to: row[0])
+            } else if !isPresent {
+                collector.removals[row[0], default: []].append(Self.deletion(HostEntryWriter.relayedCookie(to: row[1], pool: row[2]), mask: .max))
+            }
+        }
+        f.relays.drainChanges { row, isPresent in
+            if isPresent {
+                var writer = HostEntryWriter(host: row[0], checks: checks)
+                writer.relay(for: row[1])
+                collector.add(writer.program, to: row[0])
+            } else {
+                collector.removals[row[0], default: []].append(Self.deletion(HostEntryWriter.relayCookie(for: row[1]), mask: .max))
+            }
+        }
         // The tunnels of others to a host whose address changed.
         for remote in collector.moved {
             guard let address = hostAddress(remote) else { continue }
@@ -100,6 +118,16 @@ extension NetworkTranslation {
                 var writer = HostEntryWriter(host: row[0], checks: checks)
                 writer.tunnel(to: remote, address: address)
                 collector.removals[row[0], default: []].append(Self.deletion(Cookie(.tunnel, datapath: 0, detail: remote), mask: .max))
+                collector.add(writer.program, to: row[0])
+            }
+        }
+        for pool in collector.moved {
+            guard let address = hostAddress(pool) else { continue }
+            f.relayed.forEach { row in
+                guard row[2] == pool else { return }
+                var writer = HostEntryWriter(host: row[0], checks: checks)
+                writer.relayed(to: row[1], pool: pool, address: address)
+                collector.removals[row[0], default: []].append(Self.deletion(HostEntryWriter.relayedCookie(to: row[1], pool: pool), mask: .max))
                 collector.add(writer.program, to: row[0])
             }
         }
@@ -138,7 +166,8 @@ extension NetworkTranslation {
         }
         for section in sections {
             section.relation.drainChanges { row, isPresent in
-                let hosts = hosts(of: row[0])
+                var hosts = hosts(of: row[0])
+                if let column = section.hostColumn { hosts = hosts.contains(row[column]) ? [row[column]] : [] }
                 if hosts.isEmpty { return }
                 var writer = EntryWriter(extras: extras, checks: checks)
                 section.write(&writer, row)
@@ -164,7 +193,7 @@ extension NetworkTranslation {
         }
         for (host, datapaths) in collector.gained {
             for datapath in datapaths.sorted() where collector.lost[host]?.contains(datapath) != true {
-                collector.add(HostProgram(entries: universalEntries(datapath: datapath)), to: host)
+                collector.add(HostProgram(entries: universalEntries(datapath: datapath, host: host)), to: host)
             }
         }
         for (host, datapaths) in collector.lost {
@@ -218,4 +247,7 @@ extension EntryKind {
         default: true
         }
     }
+
+    /// Whether only the host needs them where the port's packets come in.
+    public var isOfIngressPort: Bool { self == .portSecurity || self == .addressSecurity }
 }

@@ -68,6 +68,14 @@ struct HostEntryWriter {
         undone.markDone()
         undone.next(.switchEgressAccess)
         add(undone)
+        // One that goes on in a datapath that is walked through here, as if it had come by a tunnel.
+        for stage in [Stage.switchEgressAccess, .resolution] {
+            var resumed = EntryDraft(.physicalMapping, EntryPriority.raised, cookie)
+            resumed.require(RegisterMap.host, host)
+            resumed.require(RegisterMap.stage, UInt64(stage.rawValue))
+            resumed.next(.arrival)
+            add(resumed)
+        }
         var flood = EntryDraft(.physicalMapping, EntryPriority.high, cookie)
         flood.require(RegisterMap.host, host)
         flood.require(RegisterMap.floodBit, 1)
@@ -120,20 +128,7 @@ struct HostEntryWriter {
     /// Both directions of a tunnel; context is taken from known hosts only.
     mutating func tunnel(to remote: UInt64, address: IPAddress) {
         let cookie = Cookie(.tunnel, datapath: 0, detail: remote)
-        var out = EntryDraft(.physicalMapping, EntryPriority.normal, cookie)
-        out.require(RegisterMap.host, remote)
-        out.move(RegisterMap.egressPort.bits, CarriedContext.egressPort)
-        out.move(RegisterMap.stage.bits, CarriedContext.stage)
-        out.move(Subfield(RegisterMap.ingressPort.bits.field, offset: 0, count: 24), CarriedContext.ingressPort)
-        out.move(RegisterMap.marks.bits, CarriedContext.marks)
-        out.move(RegisterMap.check.bits, CarriedContext.check)
-        if address.family == .ipv4 {
-            out.load(.tunnelDst, address.low)
-        } else {
-            out.loadAddress(.tunnelIPv6Dst, address.high, address.low)
-        }
-        out.act(.output(port: HostPorts.tunnel))
-        add(out)
+        send(to: remote, address: address, cookie)
         var into = EntryDraft(.ingressMapping, EntryPriority.normal, cookie)
         into.require(.inPort, UInt64(HostPorts.tunnel))
         if address.family == .ipv4 {
@@ -148,6 +143,45 @@ struct HostEntryWriter {
         into.move(CarriedContext.check, RegisterMap.check.bits)
         into.next(.arrival)
         add(into)
+    }
+
+    /// What is for a host to which there is no tunnel goes to the pool node, with the host in its context (B21, B84).
+    mutating func relayed(to remote: UInt64, pool: UInt64, address: IPAddress) {
+        send(to: remote, address: address, Self.relayedCookie(to: remote, pool: pool), relay: remote)
+    }
+
+    static func relayedCookie(to remote: UInt64, pool: UInt64) -> Cookie { Cookie(.tunnel, datapath: pool, detail: remote) }
+    static func relayCookie(for remote: UInt64) -> Cookie { Cookie(.arrival, datapath: 0, detail: remote) }
+
+    private mutating func send(to remote: UInt64, address: IPAddress, _ cookie: Cookie, relay: UInt64? = nil) {
+        var out = EntryDraft(.physicalMapping, EntryPriority.normal, cookie)
+        out.require(RegisterMap.host, remote)
+        out.move(RegisterMap.egressPort.bits, CarriedContext.egressPort)
+        out.move(RegisterMap.stage.bits, CarriedContext.stage)
+        out.move(Subfield(RegisterMap.ingressPort.bits.field, offset: 0, count: 24), CarriedContext.ingressPort)
+        out.move(RegisterMap.marks.bits, CarriedContext.marks)
+        out.move(RegisterMap.check.bits, CarriedContext.check)
+        if let relay { out.load(CarriedContext.relay, relay) }
+        if address.family == .ipv4 {
+            out.load(.tunnelDst, address.low)
+        } else {
+            out.loadAddress(.tunnelIPv6Dst, address.high, address.low)
+        }
+        out.act(.output(port: HostPorts.tunnel))
+        // A flood's next copy may go straight.
+        if relay != nil { out.load(CarriedContext.relay, 0) }
+        add(out)
+    }
+
+    /// What came for another host goes on to that one, its context as it is: a pool node looks at nothing else.
+    mutating func relay(for remote: UInt64) {
+        var e = EntryDraft(.arrival, EntryPriority.highest, Self.relayCookie(for: remote))
+        e.require(CarriedContext.relay, remote)
+        e.load(CarriedContext.relay, 0)
+        e.load(RegisterMap.host, remote)
+        e.forgetInPort()
+        e.next(.physicalMapping)
+        add(e)
     }
 
     /// Copies to the ports of a switch that are here, each through its egress access rules.

@@ -39,7 +39,10 @@ struct InputTranslation {
     mutating func change(_ element: NetworkElement, by amount: Int32) {
         switch element {
         case .host(let host):
-            tables.hosts.change([number(\.hosts, host.name, amount), host.address.family.rawValue, host.address.high, host.address.low], by: amount)
+            let h = number(\.hosts, host.name, amount)
+            tables.hosts.change([h, host.address.family.rawValue, host.address.high, host.address.low], by: amount)
+            tables.zones.change([h, symbols.number(of: "zone " + host.zone)], by: amount)
+            if host.isPool { tables.pools.change([h], by: amount) }
         case .addressSet(let tenant, let set):
             let id = number(\.symbols, "set " + Path.of(tenant, set.name), amount)
             for prefix in Set(set.members) { changeMember(id, prefix, amount) }
@@ -50,12 +53,19 @@ struct InputTranslation {
             if traits.broadcast == .flood { shape.insert(.floodsBroadcast) }
             if traits.multicast == .flood { shape.insert(.floodsMulticast) }
             if traits.egressAccess == .lastHop { shape.insert(.lastHopAccess) }
+            if traits.placement == .lastHop { shape.insert(.atLastHop) }
+            if traits.routerRequests == .flood { shape.insert(.floodsRouterRequests) }
             if traits.defaultVerdict != .allow { shape.insert(.dropsByDefault) }
             tables.switches.change([d, shape.rawValue], by: amount)
             changeNode(d, amount)
-        case .router(let tenant, let name, let verdict):
+        case .router(let tenant, let name, let verdict, let host):
             let d = number(\.datapaths, Path.of(tenant, name), amount)
-            tables.routers.change([d, (verdict == .allow ? [] : SwitchShape.dropsByDefault).rawValue], by: amount)
+            var shape: SwitchShape = verdict == .allow ? [] : .dropsByDefault
+            if let host {
+                shape.insert(.isCentral)
+                tables.routerHosts.change([d, hosts.number(of: host)], by: amount)
+            }
+            tables.routers.change([d, shape.rawValue], by: amount)
             changeNode(d, amount)
         case .switchPort(let tenant, let owner, let port): changePort(port, Path.of(tenant, owner), amount)
         case .neighbor(let tenant, let owner, let neighbor):

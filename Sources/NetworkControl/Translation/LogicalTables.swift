@@ -13,6 +13,10 @@ struct ControlTables {
     let workloads: Relation
     let uplinks: Relation
     let placements: Relation
+    /// Where central routers are.
+    let routerHosts: Relation
+    let zones: Relation
+    let pools: Relation
     let workloadAddresses: Relation
     let neighbors: Relation
     /// `given` is 0 when the MAC is to be made of `seed` (B114).
@@ -39,6 +43,9 @@ struct ControlTables {
         workloads = e.relation("workloads", "datapath", "port", "mac", "security")
         uplinks = e.relation("uplinks", "datapath", "port")
         placements = e.relation("placements", "datapath", "port", "host", "queue", "rate")
+        routerHosts = e.relation("routerHosts", "datapath", "host")
+        zones = e.relation("zones", "host", "zone")
+        pools = e.relation("pools", "host")
         workloadAddresses = e.relation("workloadAddresses", "datapath", "port", "family", "high", "low")
         neighbors = e.relation("neighbors", "datapath", "family", "high", "low", "mac")
         routerPorts = e.relation("routerPorts", "datapath", "port", "given", "seed")
@@ -75,6 +82,7 @@ struct ForwardingTables {
     /// What a switch or router is, for the entries that each has.
     let switchBases: Relation
     let routerBases: Relation
+    /// With the host where the port's packets come in.
     let portSecurity: Relation
     let addressSecurity: Relation
     let access: Relation
@@ -85,6 +93,10 @@ struct ForwardingTables {
     let egressHosts: Relation
     /// Rows 6102, 6103, 6209, 6210.
     let linkEntries: Relation
+    /// Links into a datapath that is elsewhere: a central router, with the host.
+    let distantLinks: Relation
+    /// Where packets go on that come to a datapath from another host: behind the link by whose near port they left the other datapath.
+    let resumptions: Relation
     let floodHosts: Relation
     let routerAdmissions: Relation
     let ownAddresses: Relation
@@ -94,6 +106,8 @@ struct ForwardingTables {
     /// Table 5550.
     let nextHops: Relation
     let resolutions: Relation
+    /// Of addresses on switches that are walked through at the last hop, with the host (B82).
+    let distantResolutions: Relation
     /// Rows 6104 and 6211: who asks for an address in a port's subnet.
     let unresolved: Relation
 
@@ -105,22 +119,30 @@ struct ForwardingTables {
     let hostComponents: Relation
     let hostDatapaths: Relation
     let tunnels: Relation
+    /// What a host's packets may need the pool node for.
+    let crossings: Relation
+    /// Hosts that have no tunnel to each other, with the pool node.
+    let relayed: Relation
+    /// The hosts for which the pool node relays.
+    let relays: Relation
     let floodMembers: Relation
 
     init(_ e: TableEngine) {
         portMACs = e.relation("portMACs", "datapath", "port", "mac", isOutput: true)
         switchBases = e.relation("switchBases", "datapath", "shape", isOutput: true)
         routerBases = e.relation("routerBases", "datapath", "shape", isOutput: true)
-        portSecurity = e.relation("portSecurity", "datapath", "port", "mac", "security", isOutput: true)
-        addressSecurity = e.relation("addressSecurity", "datapath", "port", "mac", "family", "high", "low", isOutput: true)
+        portSecurity = e.relation("portSecurity", "datapath", "port", "mac", "security", "host", isOutput: true)
+        addressSecurity = e.relation("addressSecurity", "datapath", "port", "mac", "family", "high", "low", "host", isOutput: true)
         access = e.relation(
             "access", "datapath", "rule", "shape", "port", "priority", "lengths", "sourceHigh", "sourceLow", "destinationHigh", "destinationLow",
             "ports", "extras", isOutput: true)
-        responders = e.relation("responders", "datapath", "family", "high", "low", "mac", isOutput: true)
+        responders = e.relation("responders", "datapath", "family", "high", "low", "mac", "floods", isOutput: true)
         forwarding = e.relation("forwarding", "datapath", "mac", "port", "isLastHop", isOutput: true)
         unknownAddresses = e.relation("unknownAddresses", "datapath", "port", isOutput: true)
         egressHosts = e.relation("egressHosts", "datapath", "port", "host", isOutput: true)
         linkEntries = e.relation("linkEntries", "datapath", "port", "peerDatapath", "peer", "isRouter", isOutput: true)
+        distantLinks = e.relation("distantLinks", "datapath", "port", "host", "stage", isOutput: true)
+        resumptions = e.relation("resumptions", "datapath", "peer", "port", "isRouter", "stage", isOutput: true)
         floodHosts = e.relation("floodHosts", "datapath", "host", isOutput: true)
         routerAdmissions = e.relation("routerAdmissions", "datapath", "port", "mac", isOutput: true)
         ownAddresses = e.relation("ownAddresses", "datapath", "family", "high", "low", isOutput: true)
@@ -130,12 +152,16 @@ struct ForwardingTables {
         routes = e.relation("routes", "datapath", "family", "high", "low", "length", "priority", "nextHop", isOutput: true)
         nextHops = e.relation("nextHops", "datapath", "nextHop", "family", "high", "low", "port", "mac", isOutput: true)
         resolutions = e.relation("resolutions", "datapath", "port", "family", "high", "low", "mac", isOutput: true)
+        distantResolutions = e.relation("distantResolutions", "datapath", "port", "family", "high", "low", "mac", "host", isOutput: true)
         unresolved = e.relation("unresolved", "datapath", "port", "family", "high", "low", "length", isOutput: true)
         members = e.relation("members", "set", "family", "high", "low", "length")
         localPorts = e.relation("localPorts", "host", "datapath", "port", "queue", "rate", isOutput: true)
-        hostComponents = e.relation("hostComponents", "host", "component")
+        hostComponents = e.relation("hostComponents", "host", "component", "zone")
         hostDatapaths = e.relation("hostDatapaths", "host", "datapath", isOutput: true)
         tunnels = e.relation("tunnels", "host", "remote", isOutput: true)
+        crossings = e.relation("crossings", "host", "component", "zone", "pool")
+        relayed = e.relation("relayed", "host", "remote", "pool", isOutput: true)
+        relays = e.relation("relays", "host", "remote", isOutput: true)
         floodMembers = e.relation("floodMembers", "host", "datapath", "port", isOutput: true)
     }
 }
@@ -193,6 +219,14 @@ struct SwitchShape: OptionSet {
     static let dropsByDefault = SwitchShape(rawValue: 8)
     /// Egress access rules at the last hop (B81).
     static let lastHopAccess = SwitchShape(rawValue: 16)
+    /// Walked through at the last hop by what comes from a router (B82).
+    static let atLastHop = SwitchShape(rawValue: 32)
+    /// Requests for router ports are copied to all ports besides being answered (B104).
+    static let floodsRouterRequests = SwitchShape(rawValue: 64)
+    /// A router that is on one host.
+    static let isCentral = SwitchShape(rawValue: 128)
+    /// Every shape that a router may have.
+    static let ofRouters: [SwitchShape] = [[], .dropsByDefault, .isCentral, [.dropsByDefault, .isCentral]]
 }
 
 /// What a workload's port is held to.

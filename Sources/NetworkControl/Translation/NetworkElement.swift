@@ -10,7 +10,7 @@ public indirect enum NetworkElement: Hashable, Sendable {
     case logicalSwitch(tenant: String, name: String, SwitchTraits)
     case switchPort(tenant: String, owner: String, SwitchPort)
     case neighbor(tenant: String, owner: String, Neighbor)
-    case router(tenant: String, name: String, defaultVerdict: AccessRule.Verdict)
+    case router(tenant: String, name: String, defaultVerdict: AccessRule.Verdict, host: String? = nil)
     case routerPort(tenant: String, owner: String, RouterPort)
     case route(tenant: String, owner: String, StaticRoute)
     case policy(tenant: String, owner: String, position: Int, PolicyRoute, exceptions: [AddressPrefix])
@@ -23,6 +23,8 @@ public indirect enum NetworkElement: Hashable, Sendable {
         public var multicast: LogicalSwitch.Spread
         public var defaultVerdict: AccessRule.Verdict
         public var egressAccess = LogicalSwitch.EgressAccess.firstHop
+        public var placement = LogicalSwitch.Placement.firstHop
+        public var routerRequests = LogicalSwitch.RouterRequests.answer
     }
 
     /// The name under which there is only one.
@@ -33,7 +35,7 @@ public indirect enum NetworkElement: Hashable, Sendable {
         case .logicalSwitch(let tenant, let name, _): "switch " + Path.of(tenant, name)
         case .switchPort(let tenant, let owner, let port): "port " + Path.of(tenant, owner, port.name)
         case .neighbor(let tenant, let owner, let neighbor): "neighbor " + Path.of(tenant, owner, "\(neighbor.address)")
-        case .router(let tenant, let name, _): "router " + Path.of(tenant, name)
+        case .router(let tenant, let name, _, _): "router " + Path.of(tenant, name)
         case .routerPort(let tenant, let owner, let port): "router port " + Path.of(tenant, owner, port.name)
         case .route(let tenant, let owner, let route): "route " + Path.of(tenant, owner, "\(route.prefix)")
         case .policy(let tenant, let owner, _, let policy, _): "policy " + Path.of(tenant, owner, policy.name)
@@ -62,7 +64,7 @@ extension NetworkDescription {
             for s in tenant.switches {
                 let traits = NetworkElement.SwitchTraits(
                     unknown: s.unknown, broadcast: s.broadcast, multicast: s.multicast, defaultVerdict: s.access.defaultVerdict,
-                    egressAccess: s.egressAccess)
+                    egressAccess: s.egressAccess, placement: s.placement, routerRequests: s.routerRequests)
                 body(.logicalSwitch(tenant: t, name: s.name, traits))
                 for port in s.ports { body(.switchPort(tenant: t, owner: s.name, port)) }
                 for neighbor in s.neighbors { body(.neighbor(tenant: t, owner: s.name, neighbor)) }
@@ -71,7 +73,7 @@ extension NetworkDescription {
                 }
             }
             for r in tenant.routers {
-                body(.router(tenant: t, name: r.name, defaultVerdict: r.access.defaultVerdict))
+                body(.router(tenant: t, name: r.name, defaultVerdict: r.access.defaultVerdict, host: r.host))
                 for port in r.ports { body(.routerPort(tenant: t, owner: r.name, port)) }
                 for route in r.routes { body(.route(tenant: t, owner: r.name, route)) }
                 for (i, policy) in r.policies.enumerated() {

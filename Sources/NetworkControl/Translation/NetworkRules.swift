@@ -32,6 +32,7 @@ struct NetworkRules {
         addRouting(e, c, f)
         addResolution(e, c, f)
         addAccess(e, c, f)
+        addPlacement(e, c, f)
         addHosts(e, c, f)
     }
 
@@ -47,15 +48,21 @@ struct NetworkRules {
     }
 
     private func addSwitching(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
-        e.rule("port security", f.portSecurity("d", "p", "m", "s"), if: c.workloads("d", "p", "m", "s"))
-        e.rule("an uplink's frames come in", f.portSecurity("d", "p", 0, 0), if: c.uplinks("d", "p"))
+        e.rule(
+            "port security", f.portSecurity("d", "p", "m", "s", "g"), if: c.workloads("d", "p", "m", "s"), c.placements("d", "p", "g", "q", "t"))
+        e.rule(
+            "an uplink's frames come in", f.portSecurity("d", "p", 0, 0, "g"), if: c.uplinks("d", "p"), c.placements("d", "p", "g", "q", "t"))
         let mode = PortSecurityMode.addresses.rawValue
         e.rule(
-            "address security", f.addressSecurity("d", "p", "m", "v", "h", "l"), if: c.workloads("d", "p", "m", .constant(mode)),
-            c.workloadAddresses("d", "p", "v", "h", "l"))
+            "address security", f.addressSecurity("d", "p", "m", "v", "h", "l", "g"), if: c.workloads("d", "p", "m", .constant(mode)),
+            c.workloadAddresses("d", "p", "v", "h", "l"), c.placements("d", "p", "g", "q", "t"))
         // Where its egress access rules are; those towards a router are always here.
         let place = FunctionTable("place of egress access", arguments: 1, results: 1) { a, results in
             results[0] = SwitchShape(rawValue: a[0]).contains(.lastHopAccess) ? 1 : 0
+            return true
+        }
+        let copies = FunctionTable("copies of requests", arguments: 1, results: 1) { a, results in
+            results[0] = SwitchShape(rawValue: a[0]).contains(.floodsRouterRequests) ? 1 : 0
             return true
         }
         e.rule(
@@ -67,8 +74,8 @@ struct NetworkRules {
         e.rule("neighbours are behind the uplink", f.forwarding("d", "m", "p", 0), if: c.neighbors("d", "v", "h", "l", "m"), c.uplinks("d", "p"))
         e.rule("unknown addresses are behind the uplink", f.unknownAddresses("d", "p"), if: c.uplinks("d", "p"))
         e.rule(
-            "responder", f.responders("d", "v", "h", "l", "m"), if: c.switches("d", "k"), c.links("d", "p", "r", "q"),
-            c.portAddresses("r", "q", "v", "h", "l", "n"), f.portMACs("r", "q", "m"))
+            "responder", f.responders("d", "v", "h", "l", "m", "a"), if: c.switches("d", "k"), c.links("d", "p", "r", "q"),
+            c.portAddresses("r", "q", "v", "h", "l", "n"), f.portMACs("r", "q", "m"), copies(["k"], gives: ["a"]))
         e.rule(
             "a link's end at a router", f.linkEntries("d", "p", "e", "q", 1), if: c.links("d", "p", "e", "q"), c.routers("e", "k"))
         e.rule(
@@ -139,19 +146,55 @@ struct NetworkRules {
     /// Addresses to MACs, known from what was asked for (B96, A-067).
     private func addResolution(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
         let differ = FunctionTable.condition("differ", arguments: 2) { $0[0] != $0[1] }
+        let isHere = isEverywhere
         e.rule("ask for an address", f.unresolved("d", "p", "v", "h", "l", "n"), if: c.portAddresses("d", "p", "v", "h", "l", "n"))
         e.rule(
             "a workload's address", f.resolutions("r", "q", "v", "h", "l", "m"), if: c.links("d", "s", "r", "q"), c.switches("d", "k"),
-            c.workloadAddresses("d", "p", "v", "h", "l"), c.workloads("d", "p", "m", "z"))
+            isHere(["k"]), c.workloadAddresses("d", "p", "v", "h", "l"), c.workloads("d", "p", "m", "z"))
         e.rule(
             "a neighbour's address", f.resolutions("r", "q", "v", "h", "l", "m"), if: c.links("d", "s", "r", "q"), c.switches("d", "k"),
-            c.neighbors("d", "v", "h", "l", "m"))
+            isHere(["k"]), c.neighbors("d", "v", "h", "l", "m"))
+        e.rule(
+            "a workload's address, its switch at its host", f.distantResolutions("r", "q", "v", "h", "l", "m", "g"), if: c.links("d", "s", "r", "q"),
+            c.switches("d", "k"), isAtLastHop(["k"]), c.workloadAddresses("d", "p", "v", "h", "l"), c.workloads("d", "p", "m", "z"),
+            c.placements("d", "p", "g", "u", "t"))
+        e.rule(
+            "a neighbour's address, its switch at the uplink's host", f.distantResolutions("r", "q", "v", "h", "l", "m", "g"),
+            if: c.links("d", "s", "r", "q"), c.switches("d", "k"), isAtLastHop(["k"]), c.neighbors("d", "v", "h", "l", "m"), c.uplinks("d", "p"),
+            c.placements("d", "p", "g", "u", "t"))
         e.rule(
             "another router on the switch", f.resolutions("r", "q", "v", "h", "l", "m"), if: c.links("d", "s", "r", "q"), c.switches("d", "k"),
             c.links("d", "t", "o", "u"), differ(["s", "t"]), c.portAddresses("o", "u", "v", "h", "l", "n"), f.portMACs("o", "u", "m"))
         e.rule(
             "the router at the other end", f.resolutions("r", "q", "v", "h", "l", "m"), if: c.links("r", "q", "o", "u"), c.routers("r", "k"),
             c.routers("o", "j"), c.portAddresses("o", "u", "v", "h", "l", "n"), f.portMACs("o", "u", "m"))
+    }
+
+    /// Whether what comes from a router walks through a switch, or through a router, at the first hop.
+    private let isEverywhere = FunctionTable.condition("is everywhere", arguments: 1) {
+        SwitchShape(rawValue: $0[0]).isDisjoint(with: [.atLastHop, .isCentral])
+    }
+    private let isAtLastHop = FunctionTable.condition("is at the last hop", arguments: 1) { SwitchShape(rawValue: $0[0]).contains(.atLastHop) }
+
+    /// Datapaths that are walked through elsewhere than at the first hop (001b §4.1, B82): how packets get to them from others.
+    private func addPlacement(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
+        let fromSwitch = UInt64(Stage.switchEgressAccess.rawValue)
+        let fromRouter = UInt64(Stage.resolution.rawValue)
+        e.rule(
+            "a switch's link to a central router", f.distantLinks("d", "p", "g", .constant(fromSwitch)), if: c.routerHosts("e", "g"),
+            c.links("d", "p", "e", "q"), c.switches("d", "k"))
+        e.rule(
+            "a router's link to a central one", f.distantLinks("d", "p", "g", .constant(fromRouter)), if: c.routerHosts("e", "g"),
+            c.links("d", "p", "e", "q"), c.routers("d", "k"))
+        e.rule(
+            "from a switch into a central router", f.resumptions("e", "q", "p", 1, .constant(fromSwitch)), if: c.routerHosts("e", "g"),
+            c.links("d", "p", "e", "q"), c.switches("d", "k"))
+        e.rule(
+            "from a router into a central one", f.resumptions("e", "q", "p", 1, .constant(fromRouter)), if: c.routerHosts("e", "g"),
+            c.links("d", "p", "e", "q"), c.routers("d", "k"))
+        e.rule(
+            "from a router into a switch at the last hop", f.resumptions("e", "q", "p", 0, .constant(fromRouter)), if: c.switches("e", "k"),
+            isAtLastHop(["k"]), c.links("d", "p", "e", "q"))
     }
 
     private func addAccess(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
@@ -176,9 +219,34 @@ struct NetworkRules {
         e.rule("local port", f.localPorts("h", "d", "p", "q", "t"), if: c.placements("d", "p", "h", "q", "t"))
         e.rule("member of a flood", f.floodMembers("h", "d", "p"), if: c.placements("d", "p", "h", "q", "t"))
         e.rule("hosts of a flood", f.floodHosts("d", "h"), if: f.floodMembers("h", "d", "p"))
-        e.rule("a host's networks", f.hostComponents("h", "x"), if: f.floodHosts("d", "h"), c.components("d", "x"))
-        e.rule("a host's datapaths", f.hostDatapaths("h", "d"), if: f.hostComponents("h", "x"), c.components("d", "x"))
-        e.rule("tunnel", f.tunnels("g", "h"), if: f.hostComponents("g", "x"), f.hostComponents("h", "x"), differ(["g", "h"]))
+        e.rule("a host's networks", f.hostComponents("h", "x", "z"), if: f.floodHosts("d", "h"), c.components("d", "x"), c.zones("h", "z"))
+        e.rule(
+            "networks of a central router's host", f.hostComponents("h", "x", "z"), if: c.routerHosts("d", "h"), c.components("d", "x"),
+            c.zones("h", "z"))
+        e.rule(
+            "a host's switches", f.hostDatapaths("h", "d"), if: f.hostComponents("h", "x", "z"), c.components("d", "x"), c.switches("d", "k"),
+            isEverywhere(["k"]))
+        e.rule(
+            "a host's routers", f.hostDatapaths("h", "d"), if: f.hostComponents("h", "x", "z"), c.components("d", "x"), c.routers("d", "k"),
+            isEverywhere(["k"]))
+        // Others only where they are walked through.
+        e.rule("switches of a host's ports", f.hostDatapaths("h", "d"), if: f.floodHosts("d", "h"))
+        e.rule("a host's central routers", f.hostDatapaths("h", "d"), if: c.routerHosts("d", "h"))
+        e.rule("tunnel", f.tunnels("g", "h"), if: f.hostComponents("g", "x", "z"), f.hostComponents("h", "x", "z"), differ(["g", "h"]))
+        // What is in different zones goes by way of the pool node (B21, B84).
+        e.rule("crossing", f.crossings("g", "x", "z", "r"), if: f.hostComponents("g", "x", "z"), c.pools("r"))
+        e.rule(
+            "relayed", f.relayed("g", "h", "r"), if: f.crossings("g", "x", "z", "r"), f.crossings("h", "x", "w", "r"), differ(["z", "w"]),
+            differ(["g", "r"]), differ(["h", "r"]))
+        e.rule("relay", f.relays("r", "h"), if: f.relayed("g", "h", "r"))
+        e.rule("tunnel to the pool node", f.tunnels("g", "r"), if: f.relayed("g", "h", "r"))
+        e.rule("tunnel of the pool node", f.tunnels("r", "g"), if: f.relayed("g", "h", "r"))
+        e.rule(
+            "tunnel to a pool node with ports", f.tunnels("g", "r"), if: f.crossings("g", "x", "z", "r"), f.hostComponents("r", "x", "w"),
+            differ(["g", "r"]))
+        e.rule(
+            "tunnel of a pool node with ports", f.tunnels("r", "g"), if: f.crossings("g", "x", "z", "r"), f.hostComponents("r", "x", "w"),
+            differ(["g", "r"]))
     }
 }
 

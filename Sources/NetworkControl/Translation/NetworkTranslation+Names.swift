@@ -36,7 +36,7 @@ extension NetworkTranslation {
         switch cookie.kind {
         case nil: return "entry \(cookie.value)"
         case .switchBase: return "switch \(d)"
-        case .portSecurity, .addressSecurity: return "port security of \(port)"
+        case .portSecurity, .addressSecurity: return cookie.detail == 0 ? "port security on \(d)" : "port security of \(port)"
         case .access: return symbolName(cookie.detail)
         case .defaultAccess: return "default of \(d), \(cookie.detail == 0 ? "in" : "out")"
         case .responder: return "address responder of \(d)"
@@ -56,8 +56,10 @@ extension NetworkTranslation {
         case .resolution: return "resolution at \(port)"
         case .unresolved: return "unresolved address at \(port)"
         case .localPort: return "port \(port)"
-        case .arrival: return "arrival by tunnel"
-        case .tunnel: return "tunnel with \(hostName(cookie.detail))"
+        case .arrival: return cookie.detail == 0 ? "arrival by tunnel" : "relay to \(hostName(cookie.detail))"
+        case .tunnel:
+            let way = cookie.datapath == 0 ? "" : " by way of \(hostName(cookie.datapath))"
+            return "tunnel with \(hostName(cookie.detail))\(way)"
         case .localFlood: return "ports of \(d) here"
         }
     }

@@ -23,6 +23,8 @@ public final class NetworkTranslation {
 
     let portsByHost: RowIndex
     let tunnelsByHost: RowIndex
+    let relayedByHost: RowIndex
+    let relaysByHost: RowIndex
     let datapathsByHost: RowIndex
     let hostsByDatapath: RowIndex
     let membersByHost: RowIndex
@@ -44,6 +46,8 @@ public final class NetworkTranslation {
         sections = EntryWriter.sections(forwarding)
         portsByHost = forwarding.localPorts.index(on: [0])
         tunnelsByHost = forwarding.tunnels.index(on: [0])
+        relayedByHost = forwarding.relayed.index(on: [0])
+        relaysByHost = forwarding.relays.index(on: [0])
         datapathsByHost = forwarding.hostDatapaths.index(on: [0])
         hostsByDatapath = forwarding.hostDatapaths.index(on: [1])
         membersByHost = forwarding.floodMembers.index(on: [0, 1])
@@ -126,10 +130,15 @@ public final class NetworkTranslation {
     // MARK: - Universal plane
 
     /// The universal entries of a datapath.
-    func universalEntries(datapath: UInt64) -> [FlowEntry] {
+    ///
+    /// - Parameter host: without what only another host needs.
+    func universalEntries(datapath: UInt64, host: UInt64? = nil) -> [FlowEntry] {
         var writer = EntryWriter(extras: extras, checks: checks)
         for (section, index) in zip(sections, sectionsByDatapath) {
-            section.relation.forEach(index, [datapath]) { section.write(&writer, $0) }
+            section.relation.forEach(index, [datapath]) { row in
+                if let host, let column = section.hostColumn, row[column] != host { return }
+                section.write(&writer, row)
+            }
         }
         if let flood = floodEntry(datapath) { writer.entries.append(flood) }
         return writer.entries
@@ -184,7 +193,7 @@ public final class NetworkTranslation {
     public func program(host name: String) -> HostProgram? {
         guard let host = input.hosts.existing(name) else { return nil }
         var program = hostProgram(host)
-        for d in datapaths(of: host) { program.entries += universalEntries(datapath: d) }
+        for d in datapaths(of: host) { program.entries += universalEntries(datapath: d, host: host) }
         return program
     }
 
@@ -199,6 +208,10 @@ public final class NetworkTranslation {
         forwarding.tunnels.forEach(tunnelsByHost, [host]) { row in
             if let address = hostAddress(row[1]) { writer.tunnel(to: row[1], address: address) }
         }
+        forwarding.relayed.forEach(relayedByHost, [host]) { row in
+            if let address = hostAddress(row[2]) { writer.relayed(to: row[1], pool: row[2], address: address) }
+        }
+        forwarding.relays.forEach(relaysByHost, [host]) { writer.relay(for: $0[1]) }
         for d in datapaths(of: host) { writer.localFlood(d, ports: floodMembers(host, d)) }
         return writer.program
     }

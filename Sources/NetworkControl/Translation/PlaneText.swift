@@ -85,6 +85,7 @@ extension NetworkTranslation {
         case .move(let from, RegisterMap.nextHopIPv4), .move(let from, RegisterMap.nextHopAddress.bits):
             return "next_hop_address=\(FlowText.text(from))"
         case .move(RegisterMap.ingressPort.bits, RegisterMap.egressPort.bits): return "out=in"
+        case .load(let value, CarriedContext.relay): return value.isZero ? nil : "relay to \(hostName(value.low))"
         case .move(_, CarriedContext.egressPort): return "context to the tunnel"
         case .move(CarriedContext.egressPort, _): return "context of the tunnel"
         case .move(_, let to) where CarriedContext.all.contains(to): return nil

@@ -57,7 +57,8 @@ public enum RegisterMap {
     public static func flood(of datapath: UInt64) -> UInt64 { 0x0100_0000 | datapath }
 }
 
-/// The logical context as it travels between hosts: Geneve's critical option, `tun_metadata0`, with the marks in `tun_metadata1` (Docs/Tunnels.md).
+/// The logical context as it travels between hosts: Geneve's critical option, `tun_metadata0`, with the marks in `tun_metadata1` (Docs/Tunnels.md), and
+/// the host meant in `tun_metadata2` when a pool node relays.
 ///
 /// The egress port alone says where the packet is to go, without naming a tenant (spec B135, B136); the stage says what is left to do (B82), the ingress
 /// port serves access rules at the last hop. `tun_id` is the check of the egress port's name.
@@ -67,5 +68,7 @@ public enum CarriedContext {
     public static let ingressPort = Subfield(.tunnelMetadata0, offset: 40, count: 24)
     public static let marks = Subfield(.tunnelMetadata1, offset: 0, count: 32)
     public static let check = Subfield(.tunnelID, offset: 0, count: 24)
-    public static let all = [egressPort, stage, ingressPort, marks, check]
+    /// The host for which the pool node is to relay; 0 at the host itself. An option of its own, which only crossings between zones carry.
+    public static let relay = Subfield(.tunnelMetadata2, offset: 0, count: 16)
+    public static let all = [egressPort, stage, ingressPort, marks, check, relay]
 }

@@ -56,7 +56,7 @@ struct NetExplainCommand: ParsableCommand {
     }
 
     private static func datapath(_ step: PacketFate.Step, _ translation: NetworkTranslation) -> String {
-        guard let cookie = step.entry.map({ Cookie(value: $0.cookie) }), cookie.datapath != 0 else { return "" }
+        guard let cookie = step.entry.map({ Cookie(value: $0.cookie) }), cookie.datapath != 0, cookie.kind != .tunnel else { return "" }
         return translation.datapathName(cookie.datapath)
     }
 

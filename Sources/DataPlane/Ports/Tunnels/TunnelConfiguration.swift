@@ -138,9 +138,10 @@ public struct TunnelOption: Sendable, Equatable {
     /// Weft's class, of the experimental range (RFC 8926 §7).
     public static let weftClass: UInt16 = 0xff57
     /// Weft's own: the logical context in `tun_metadata0`, critical because a receiver that ignored it would deliver into the wrong logical
-    /// network, and the mark bits in `tun_metadata1`, which may be ignored.
+    /// network, the mark bits in `tun_metadata1`, which may be ignored, and in `tun_metadata2` the host for which a pool node relays.
     public static let weft = [
         TunnelOption(class: weftClass, type: 0x81, size: 8, metadata: 0), TunnelOption(class: weftClass, type: 0x02, size: 4, metadata: 1),
+        TunnelOption(class: weftClass, type: 0x83, size: 4, metadata: 2),
     ]
 }
 

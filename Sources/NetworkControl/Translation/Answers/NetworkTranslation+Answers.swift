@@ -22,7 +22,7 @@ extension NetworkTranslation {
         guard let request = userdata.first.flatMap(ControllerRequest.init(rawValue:)), let original = OriginalPacket(frame: frame) else { return nil }
         let datapath = metadata[RegisterMap.datapath.bits.field] & RegisterMap.datapath.largest
         let ingress = metadata[RegisterMap.ingressPort.bits.field]
-        let isRouter = control.routers.contains([datapath, 0]) || control.routers.contains([datapath, SwitchShape.dropsByDefault.rawValue])
+        let isRouter = SwitchShape.ofRouters.contains { control.routers.contains([datapath, $0.rawValue]) }
         // What is of one link is not routed (RFC 4291 §2.5.6): it goes back by the port that the packet came by, as from a switch.
         let isRouted = isRouter && !original.source.isLinkLocal
         // One more than when it leaves.
