@@ -103,6 +103,7 @@ public final class OpenFlowAgent: @unchecked Sendable {
 
     public func ended(_ session: OpenFlowSession) {
         vswitch.onControl {
+            session.connectionEnded()
             session.forgetBundles()
             sessions.removeAll { $0 === session }
             isShown = sessions.contains { $0.peer == .snooper && $0.isReady }

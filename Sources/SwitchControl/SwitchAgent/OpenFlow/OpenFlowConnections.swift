@@ -313,7 +313,9 @@ private final class OpenFlowChannelHandler: ChannelInboundHandler, OpenFlowTrans
             return
         }
         let count = bytes.count
-        channel.writeAndFlush(ByteBuffer(bytes: bytes)).whenComplete { [self] _ in
+        channel.writeAndFlush(ByteBuffer(bytes: bytes)).whenComplete { [self] result in
+            // After a failure the connection ends, and nothing more is worked for it.
+            guard case .success = result else { return }
             outgoing.withLock { $0.inFlight -= count }
             if reason != nil { channel.close(promise: nil) }
             if let session, session.isStalled, backlog <= OpenFlowAgent.backlogLimit { connections.agent.resume(session) }

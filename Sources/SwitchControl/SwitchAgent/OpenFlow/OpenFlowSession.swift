@@ -209,6 +209,9 @@ public final class OpenFlowSession: @unchecked Sendable {
         agent.sessionIsReady()
     }
 
+    /// Nobody reads answers any more: what was received and not handled is let go of.
+    func connectionEnded() { isClosed = true }
+
     func close(_ reason: String) {
         if isClosed { return }
         isClosed = true
