@@ -2,6 +2,7 @@ import ArgumentParser
 import Dispatch
 import Foundation
 import Logging
+import ServiceLog
 import SwitchAgent
 
 /// `weft run`: a network made real on this host, with everything in one process.

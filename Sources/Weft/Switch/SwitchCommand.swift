@@ -2,6 +2,7 @@ import ArgumentParser
 import Dispatch
 import Foundation
 import Logging
+import ServiceLog
 import SwitchAgent
 
 /// `weft switch`: the daemon.
@@ -38,6 +39,12 @@ struct SwitchCommand: ParsableCommand {
         help: ArgumentHelp(
             "An OpenFlow controller besides the configured ones: tcp:HOST[:PORT], ssl:…, unix:PATH to connect to it; ptcp:[PORT][:ADDRESS], pssl:…, punix:PATH to listen for it; psnoop:PATH to be looked on at. Can be given several times.",
             valueName: "target")) var controller: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "The host of the controller's network that this switch is: it does what that says of the host, and goes on by it when the controller is gone.",
+            valueName: "name")) var host: String?
+    @Flag(help: "Let controllers and commands use devices in network namespaces, as 'namespaces: true' in the configuration does.") var namespaces =
+        false
     @Option(help: ArgumentHelp("What is logged: trace, debug, info, notice, warning, error or critical.", valueName: "level")) var logLevel: String?
     @Flag(help: "Read the configuration and the tables it names, tell what is wrong, and end.") var check = false
     @Flag(help: "Stay in the foreground: what it does anyway.") var foreground = false
@@ -57,6 +64,13 @@ struct SwitchCommand: ParsableCommand {
                 throw ValidationError("--controller \(text): must be like tcp:127.0.0.1:6653, unix:PATH, ptcp:6653 or punix:PATH")
             }
             configuration.controllers.append(target)
+        }
+        if namespaces { configuration.allowsNamespaces = true }
+        if host != nil {
+            guard configuration.controllers.contains(where: \.isActive) else {
+                throw ValidationError("--host: there is no controller to ask; give one by --controller tcp:HOST")
+            }
+            configuration.failMode = .secure
         }
         return configuration
     }
@@ -87,6 +101,7 @@ struct SwitchCommand: ParsableCommand {
             FileHandle.standardError.write(Data((error.description + "\n").utf8))
             throw ExitCode(1)
         }
+        daemon.hostName = host
         daemon.addMethod("trace") { (call: ControlCall) throws(ControlError) -> Data in try LiveTrace.answer(call, daemon.virtualSwitch) }
         daemon.start()
         let queue = DispatchQueue(label: "signals")

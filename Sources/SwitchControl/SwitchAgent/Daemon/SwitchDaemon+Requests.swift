@@ -47,7 +47,7 @@ extension SwitchDaemon {
     public func addMethod(_ name: String, _ handler: @escaping (ControlCall) throws(ControlError) -> Data) { handlers[name] = handler }
 
     /// A port as in a configuration: JSON is YAML, so the same reader judges it.
-    private static func wantedPort(_ json: Data) throws(ControlError) -> Wanted {
+    static func wantedPort(_ json: Data) throws(ControlError) -> Wanted {
         let kind = (try? JSONSerialization.jsonObject(with: json) as? [String: Any])?["kind"] as? String
         let list = kind.flatMap(PortKind.init(rawValue:))?.isTunnel == true ? "tunnels" : "ports"
         let configuration: SwitchConfiguration

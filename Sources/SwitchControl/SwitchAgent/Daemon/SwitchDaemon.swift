@@ -4,6 +4,7 @@ import Flow
 import Foundation
 import Logging
 import Ports
+import ServiceLog
 
 /// A switch as a daemon: what its configuration says, kept so through reloads, with a control socket.
 ///
@@ -23,9 +24,21 @@ public final class SwitchDaemon: @unchecked Sendable {
         case port(SwitchConfiguration.Port)
         case tunnel(SwitchConfiguration.Tunnel)
         var name: String {
-            switch self {
-            case .port(let p): p.name
-            case .tunnel(let t): t.name
+            get {
+                switch self {
+                case .port(let p): p.name
+                case .tunnel(let t): t.name
+                }
+            }
+            set {
+                switch self {
+                case .port(var p):
+                    p.name = newValue
+                    self = .port(p)
+                case .tunnel(var t):
+                    t.name = newValue
+                    self = .tunnel(t)
+                }
             }
         }
         var number: UInt32? {
@@ -53,14 +66,18 @@ public final class SwitchDaemon: @unchecked Sendable {
     /// What each port of the configuration was made of, by name; those added by command are in `added`.
     private var configured: [String: Wanted] = [:]
     private(set) var added: [String: Wanted] = [:]
+    /// Those of a controller's network, by the configuration channel.
+    var published: [String: Wanted] = [:]
     /// The number of each wanted port by name.
-    private var numbers: [String: UInt32] = [:]
+    private(set) var numbers: [String: UInt32] = [:]
     private var waiting: [String: WaitingPort] = [:]
     private var timer: (any DispatchSourceTimer)?
     /// The OpenFlow side, when controllers are configured.
     public private(set) var agent: OpenFlowAgent?
     private var connections: OpenFlowConnections?
     private var connectionsTLS: OpenFlowConnections.TLS?
+    /// The host of a controller's network that this switch is (`weft switch --host`); with it controllers have the configuration channel. Before `start`.
+    public var hostName: String?
     /// Further methods of the control socket.
     var handlers: [String: (ControlCall) throws(ControlError) -> Data] = [:]
 
@@ -155,6 +172,7 @@ public final class SwitchDaemon: @unchecked Sendable {
         let agent = agent ?? OpenFlowAgent(virtualSwitch, options: options)
         self.agent = agent
         agent.mapTunnelOptions = { [tunnels = factory.tunnels] in try tunnels.map($0) }
+        if hostName != nil { agent.configurationHandler = { [unowned self] in answer($0, mayChange: $1, reply: $2) } }
         if connections != nil, connectionsTLS != configuration.tls {
             connections?.stop()
             connections = nil
@@ -225,7 +243,8 @@ public final class SwitchDaemon: @unchecked Sendable {
         for wanted in list { open(wanted, number: numbers[wanted.name]!) }
     }
 
-    private func open(_ wanted: Wanted, number: UInt32) {
+    func open(_ wanted: Wanted, number: UInt32) {
+        numbers[wanted.name] = number
         do throws(PortError) {
             try attach(wanted, number: number)
         } catch {
@@ -256,7 +275,7 @@ public final class SwitchDaemon: @unchecked Sendable {
 
     private func retryWaiting() {
         for port in waitingPorts {
-            guard let wanted = configured[port.name] ?? added[port.name] else { continue }
+            guard let wanted = configured[port.name] ?? added[port.name] ?? published[port.name] else { continue }
             do throws(PortError) {
                 try attach(wanted, number: port.number)
                 waiting[port.name] = nil
@@ -275,7 +294,7 @@ public final class SwitchDaemon: @unchecked Sendable {
         }
     }
 
-    private func close(_ name: String) {
+    func close(_ name: String) {
         waiting[name] = nil
         guard let number = numbers.removeValue(forKey: name) else { return }
         virtualSwitch.removePort(number)
@@ -288,9 +307,11 @@ public final class SwitchDaemon: @unchecked Sendable {
         }
     }
 
+    func isTaken(_ name: String) -> Bool { configured[name] != nil || added[name] != nil || published[name] != nil }
+
     /// Adds a port by command; it lasts until it is deleted or the switch stops.
     func add(_ wanted: Wanted) throws(ControlError) -> UInt32 {
-        if configured[wanted.name] != nil || added[wanted.name] != nil { throw ControlError(.refused, "there is a port \"\(wanted.name)\" already") }
+        if isTaken(wanted.name) { throw ControlError(.refused, "there is a port \"\(wanted.name)\" already") }
         let number = wanted.number ?? freeNumber()
         if let other = numbers.first(where: { $0.value == number }) {
             throw ControlError(.refused, "port number \(number) is taken by \"\(other.key)\"")
@@ -316,6 +337,7 @@ public final class SwitchDaemon: @unchecked Sendable {
         guard let name else { throw ControlError(.notFound, "there is no port \"\(text)\"") }
         added[name] = nil
         configured[name] = nil
+        published[name] = nil
         close(name)
         return name
     }

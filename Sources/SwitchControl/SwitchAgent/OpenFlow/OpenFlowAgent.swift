@@ -43,6 +43,9 @@ public final class OpenFlowAgent: @unchecked Sendable {
     /// Group and meter birthdays, which the tables do not keep.
     var groupsCreated: [UInt32: UInt64] = [:]
     var metersCreated: [UInt32: UInt64] = [:]
+    /// Carries out requests of the configuration channel, nil where there is none: the request's line, whether its controller may change things, and where the
+    /// reply goes, once, from any thread. Called on the control queue. Set before there are sessions.
+    public var configurationHandler: ((_ line: [UInt8], _ mayChange: Bool, _ reply: @escaping @Sendable ([UInt8]) -> Void) -> Void)?
     public private(set) var packetInsDropped: UInt64 = 0
     public private(set) var eventsDropped: UInt64 = 0
     /// Bytes of messages in open bundles.

@@ -43,6 +43,8 @@ public final class OpenFlowSession: @unchecked Sendable {
     var monitors: [UInt32: FlowMonitorRequest] = [:]
     /// Whether the monitors are told nothing for now.
     var isPaused = false
+    /// A line of the configuration channel that is still incomplete.
+    var configurationLine = ConfigurationChannel.Assembler()
     /// Parts of a multipart request that is still incomplete.
     var partialMonitors: [FlowMonitorRequest] = []
     var partialTableFeatures: [TableFeatures] = []
@@ -290,7 +292,11 @@ public final class OpenFlowSession: @unchecked Sendable {
             try handle(f)
         case .hello, .error, .echoReply, .barrierReply: break
         case .echoRequest(let data): send(.echoReply(data), xid: m.xid)
-        case .experimenter(let e): throw unknown(e)
+        case .experimenter(let e):
+            guard e.experimenter == ConfigurationChannel.experimenter, peer == .controller, let handler = agent.configurationHandler else {
+                throw unknown(e)
+            }
+            try handle(e, xid: m.xid, handler)
         case .featuresRequest: send(.featuresReply(features), xid: m.xid)
         case .getConfigRequest: send(.getConfigReply(config), xid: m.xid)
         case .setConfig(let c):

@@ -1,11 +1,14 @@
 import Glibc
 
 /// Tells the service manager how the daemon is doing: one datagram to `NOTIFY_SOCKET` (sd_notify(3)); nothing when there is no such variable.
-enum ServiceNotification {
-    static func send(_ state: String) {
+public enum ServiceNotification {
+    /// Bytes of `sun_path` without its end.
+    private static let pathLimit = 107
+
+    public static func send(_ state: String) {
         guard let value = getenv("NOTIFY_SOCKET") else { return }
         var path = Array(String(cString: value).utf8)
-        guard path.count > 1, path.count <= ControlSocketPath.limit else { return }
+        guard path.count > 1, path.count <= pathLimit else { return }
         // '@' stands for the abstract namespace.
         if path[0] == 0x40 { path[0] = 0 }
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
