@@ -35,6 +35,11 @@ extension NetworkValidation {
             if port.host == nil { fault(port.place, "\(what) is attached to '\(attachment.name)' but has no host") }
             if case .namespace = attachment {
                 if attachment.name.isEmpty { fault(port.place, "\(what): a namespace has a name") }
+                if port.name.utf8.count > NetworkLimits.deviceNameLength {
+                    fault(
+                        port.place,
+                        "\(what): a device in a namespace has the port's name, of \(NetworkLimits.deviceNameLength) characters at most")
+                }
             } else if attachment.name.isEmpty || attachment.name.utf8.count > NetworkLimits.deviceNameLength {
                 fault(port.place, "\(what): '\(attachment.name)' is no device name: 1 to \(NetworkLimits.deviceNameLength) characters")
             }

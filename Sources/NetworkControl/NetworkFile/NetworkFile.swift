@@ -12,23 +12,29 @@ public enum NetworkFile {
 
     public static func parse(_ text: String) throws(NetworkFaults) -> NetworkDescription {
         if text.utf8.count > sizeLimit { throw NetworkFaults([NetworkFault(.none, "the file has more than \(sizeLimit) bytes")]) }
-        let collector = FaultCollector()
-        var network = NetworkDescription()
+        return try read(try compose(text))
+    }
+
+    /// The nodes of a text, not judged yet.
+    public static func compose(_ text: String) throws(NetworkFaults) -> Node {
         do {
-            guard let root = try Yams.compose(yaml: text) else {
-                throw NetworkFaults([NetworkFault(.none, "the file is empty")])
-            }
-            if var reader = ElementReader(root, what: "the network", collector) {
-                network.hosts = reader.elements("hosts").compactMap { host($0.name, $0.node, $0.place, collector) }
-                network.tenants = reader.elements("tenants").compactMap { tenant($0.name, $0.node, $0.place, collector) }
-                reader.finish()
-            }
-        } catch let error as NetworkFaults {
-            throw error
+            if let root = try Yams.compose(yaml: text) { return root }
         } catch let error as YamlError {
             throw NetworkFaults([fault(error)])
         } catch {
             throw NetworkFaults([NetworkFault(.none, "\(error)")])
+        }
+        throw NetworkFaults([NetworkFault(.none, "the file is empty")])
+    }
+
+    /// Reads a network from nodes, which somebody else composed or changed.
+    public static func read(_ root: Node) throws(NetworkFaults) -> NetworkDescription {
+        let collector = FaultCollector()
+        var network = NetworkDescription()
+        if var reader = ElementReader(root, what: "the network", collector) {
+            network.hosts = reader.elements("hosts").compactMap { host($0.name, $0.node, $0.place, collector) }
+            network.tenants = reader.elements("tenants").compactMap { tenant($0.name, $0.node, $0.place, collector) }
+            reader.finish()
         }
         var faults = collector.faults
         do throws(NetworkFaults) { try network.validate() } catch { faults += error.faults }

@@ -16,6 +16,19 @@ public struct HostPorts: Sendable {
     private var logical: [UInt32: UInt64] = [:]
     private var next: UInt32 = 1
     private var free: [UInt32] = []
+    /// Ports whose numbers were given out or back since they were last asked for.
+    var touched: Set<UInt64> = []
+
+    /// Begins with a number that was given out before.
+    mutating func restore(_ port: UInt64, number: UInt32) {
+        numbers[port] = number
+        logical[number] = port
+        while next <= number {
+            if next != number, logical[next] == nil { free.append(next) }
+            next += 1
+        }
+        free.removeAll { $0 == number }
+    }
 
     /// The number of a logical port that is on this host, a new one if it has none.
     mutating func number(of port: UInt64) -> UInt32 {
@@ -25,11 +38,13 @@ public struct HostPorts: Sendable {
         precondition(number < Self.tunnel, "a host has at most \(Self.tunnel - 1) ports")
         numbers[port] = number
         logical[number] = port
+        touched.insert(port)
         return number
     }
 
     mutating func release(_ port: UInt64) {
         guard let number = numbers.removeValue(forKey: port) else { return }
+        touched.insert(port)
         logical[number] = nil
         free.append(number)
     }

@@ -8,8 +8,29 @@ public struct Identifiers: Sendable {
     private var free: [UInt32] = []
     private var freeFrom = 0
     private let limit: UInt32
+    /// Names whose numbers were given out or back since the last `takeChanges`.
+    private var touched: Set<String> = []
 
     public init(limit: UInt64 = RegisterMap.identifierLimit) { self.limit = UInt32(limit) }
+
+    /// The names whose numbers were given out or back since the last call, and the highest number that was ever given out.
+    mutating func takeChanges() -> (names: [(name: String, number: UInt32?)], highest: Int) {
+        defer { touched = [] }
+        return (touched.map { ($0, numbers[$0]) }, names.count - 1)
+    }
+
+    /// Begins with numbers that were given out before; none is in use yet.
+    mutating func restore(_ all: [(name: String, number: UInt32)], highest: Int) {
+        let last = max(highest, all.reduce(0) { max($0, Int($1.number)) })
+        names = Array(repeating: "", count: last + 1)
+        for (name, number) in all {
+            numbers[name] = number
+            names[Int(number)] = name
+        }
+        free = (1..<max(names.count, 1)).filter { names[$0].isEmpty }.map(UInt32.init)
+        freeFrom = 0
+        touched = []
+    }
 
     /// The number of a name, a new one from 1 on if it has none.
     public mutating func number(of name: String) -> UInt64 {
@@ -25,6 +46,7 @@ public struct Identifiers: Sendable {
             names[Int(number)] = name
         }
         numbers[name] = number
+        touched.insert(name)
         return UInt64(number)
     }
 
@@ -33,6 +55,7 @@ public struct Identifiers: Sendable {
     /// Gives a name's number back.
     public mutating func release(_ name: String) {
         guard let number = numbers.removeValue(forKey: name) else { return }
+        touched.insert(name)
         free.append(number)
         if freeFrom > 1024, freeFrom * 2 > free.count {
             free.removeFirst(freeFrom)

@@ -35,6 +35,23 @@ struct InputTranslation {
         symbols = other.symbols
     }
 
+    /// What is kept over restarts.
+    static var identifiers: [(kind: AssignedNumber.Kind, path: WritableKeyPath<InputTranslation, Identifiers>)] {
+        [(.port, \.ports), (.datapath, \.datapaths), (.host, \.hosts), (.symbol, \.symbols)]
+    }
+
+    /// Numbers that were given out or back since the last call.
+    mutating func takeNumberChanges(_ keyPath: WritableKeyPath<InputTranslation, Identifiers>) -> (
+        names: [(name: String, number: UInt32?)], highest: Int
+    ) {
+        self[keyPath: keyPath].takeChanges()
+    }
+
+    /// Begins with numbers that were given out before.
+    mutating func restore(_ keyPath: WritableKeyPath<InputTranslation, Identifiers>, _ all: [(name: String, number: UInt32)], highest: Int) {
+        self[keyPath: keyPath].restore(all, highest: highest)
+    }
+
     /// Puts (`amount` 1) or takes away (-1) the rows of an element.
     mutating func change(_ element: NetworkElement, by amount: Int32) {
         switch element {

@@ -18,6 +18,8 @@ public final class NetworkTranslation {
     var input: InputTranslation
     let sections: [EntryWriter.Section]
     private var elements: [String: NetworkElement] = [:]
+    /// Next hops whose numbers `takeAssignedNumbers` has told.
+    var toldNextHops = 0
     /// By host.
     var ports: [UInt64: HostPorts] = [:]
 
@@ -35,6 +37,9 @@ public final class NetworkTranslation {
 
     /// - Parameter makeMAC: 46 bits of a router port's MAC from its seed; nil: the usual way.
     public convenience init(makeMAC: ((UInt64) -> UInt64)? = nil) { self.init(makeMAC: makeMAC, numbersOf: nil) }
+
+    /// One without elements in which names have the numbers that they have here, to try a change with.
+    public func copy() -> NetworkTranslation { NetworkTranslation(numbersOf: self) }
 
     /// - Parameter other: names keep the numbers that they have there.
     init(makeMAC: ((UInt64) -> UInt64)? = nil, numbersOf other: NetworkTranslation?) {
@@ -83,6 +88,12 @@ public final class NetworkTranslation {
 
     /// Makes the network this one; `network` is valid. Only elements that differ cause work in the tables.
     @discardableResult public func apply(_ network: NetworkDescription) -> Summary {
+        let difference = difference(to: network)
+        return change(remove: difference.remove, put: difference.put)
+    }
+
+    /// What leads from the network as it is to another: elements that go, and elements that come; one that changes is in both.
+    public func difference(to network: NetworkDescription) -> (remove: [NetworkElement], put: [NetworkElement]) {
         var old = elements
         var removed: [NetworkElement] = []
         var put: [NetworkElement] = []
@@ -94,7 +105,7 @@ public final class NetworkTranslation {
             put.append(element)
         }
         removed += old.values
-        return change(remove: removed, put: put)
+        return (removed, put)
     }
 
     /// Removes elements that are there and puts others; one that takes another's place is in both lists.

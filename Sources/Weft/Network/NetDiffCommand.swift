@@ -9,19 +9,34 @@ struct NetDiffCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff", abstract: "Tell what leads from one version of a network to another: elements, and entries on hosts.",
         discussion: """
-            The exit code is 0 when nothing changes, and 3 when something does.
+            The exit code is 0 when nothing changes, and 3 when something does. With --controller, what would lead from the controller's network to the file's.
 
-            Example:
+            Examples:
               weft net diff running.yaml new.yaml
+              weft net diff new.yaml --controller http://127.0.0.1:8653 --token-file token
             """)
 
-    @Argument(help: ArgumentHelp("The network as it is.", valueName: "old")) var old: String
-    @Argument(help: ArgumentHelp("The network as it shall be.", valueName: "new")) var new: String
+    @Argument(help: ArgumentHelp("The network as it is, unless a controller has it, and the network as it shall be.", valueName: "file")) var files:
+        [String]
+    @OptionGroup var controller: ControllerOptions
     @Flag(help: "Also write each change of an entry, as a flow file's line behind its host.") var entries = false
 
+    func validate() throws {
+        if files.count != (controller.url == nil ? 2 : 1) {
+            throw ValidationError(controller.url == nil ? "give two files, the old and the new one" : "with --controller, give one file")
+        }
+        if controller.url != nil, entries { throw ValidationError("--entries is for two files") }
+    }
+
     func run() throws {
-        let before = try LoadedNetwork(old)
-        let after = try LoadedNetwork(new)
+        if controller.url != nil {
+            let plan = try controller.client().plan(try InputFile.read(files[0]), file: files[0])
+            try OutputFile.print(plan.text)
+            if !plan.changes.isEmpty { throw ExitCode(3) }
+            return
+        }
+        let before = try LoadedNetwork(files[0])
+        let after = try LoadedNetwork(files[1])
         let difference = NetworkDifference(from: before.description, to: after.description)
         _ = before.translation.takeChanges()
         before.translation.apply(after.description)
@@ -46,41 +61,5 @@ struct NetDiffCommand: ParsableCommand {
         }
         try out.flush()
         if !difference.isEmpty { throw ExitCode(3) }
-    }
-}
-
-/// Elements that two versions of a network do not share.
-struct NetworkDifference {
-    /// `+ port blue/web/vm1`, `- …`, `~ …`, by name.
-    let lines: [String]
-    /// `3 ports added, 1 rule changed`
-    let summary: String
-    var isEmpty: Bool { lines.isEmpty }
-
-    init(from old: NetworkDescription, to new: NetworkDescription) {
-        var before: [String: NetworkElement] = [:]
-        old.forEachElement { before[$0.path] = $0 }
-        var changes: [(path: String, sign: String)] = []
-        new.forEachElement { element in
-            let known = before.removeValue(forKey: element.path)
-            if known == nil { changes.append((element.path, "+")) } else if known != element { changes.append((element.path, "~")) }
-        }
-        changes += before.keys.map { ($0, "-") }
-        changes.sort { ($0.path, $0.sign) < ($1.path, $1.sign) }
-        lines = changes.map { "\($0.sign) \($0.path)" }
-        var counts: [String: [String: Int]] = [:]
-        for change in changes {
-            // The name is the last word.
-            let kind = change.path.split(separator: " ").dropLast().joined(separator: " ")
-            counts[change.sign, default: [:]][kind, default: 0] += 1
-        }
-        let words = [("+", "added"), ("-", "removed"), ("~", "changed")]
-        summary = words.flatMap { sign, word in
-            (counts[sign] ?? [:]).sorted { $0.key < $1.key }.map { "\($0.value) \($0.value == 1 ? $0.key : Self.plural($0.key)) \(word)" }
-        }.joined(separator: ", ")
-    }
-
-    private static func plural(_ kind: String) -> String {
-        kind.hasSuffix("y") ? kind.dropLast() + "ies" : kind.hasSuffix("switch") ? kind + "es" : kind + "s"
     }
 }

@@ -66,3 +66,14 @@ extension NetworkTranslation {
         return (own.first { $0.contains(other) } ?? own.first)?.address
     }
 }
+
+extension ControllerAnswer {
+    /// What a packet-out that gives the answer to a forwarding element does: the registers, then the stage.
+    public var packetOutActions: [Action] {
+        let places = [RegisterMap.datapath, RegisterMap.ingressPort, RegisterMap.egressPort, RegisterMap.stage]
+        return places.compactMap { place in
+            let value = metadata[place.bits.field] >> UInt64(place.bits.offset) & FieldValue.ones(place.bits.count).low
+            return value == 0 ? nil : .load(FieldValue(low: value), place.bits)
+        } + actions
+    }
+}

@@ -1,0 +1,57 @@
+import LogicalNetwork
+import Wire
+
+/// A port or tunnel that a host's forwarding element is to have, with the keys by which `weft switch` is configured (Docs/Switch.md).
+public struct HostDevice: Hashable, Sendable, Codable {
+    /// `tenant/switch/port`, or `tunnels`.
+    public var name: String
+    public var number: UInt32
+    /// `tap`, `packet`, `geneve`.
+    public var kind: String
+    public var device: String?
+    public var netns: String?
+    public var mtu: Int?
+    public var mac: String?
+    public var remote: String?
+    public var local: String?
+    public var key: String?
+
+    /// A device's MTU with which frames fit into tunnels over an Ethernet of 1,500 bytes.
+    public static let tunneledMTU = 1400
+
+    private init(name: String, number: UInt32, kind: String) {
+        self.name = name
+        self.number = number
+        self.kind = kind
+    }
+
+    /// The device behind a logical port; nil for one that is attached to nothing.
+    /// - Parameter isTunneled: whether its packets may go to other hosts.
+    public init?(_ port: SwitchPort, name: String, number: UInt32, isTunneled: Bool) {
+        guard let attachment = port.attachment else { return nil }
+        switch attachment {
+        case .tap(let tap):
+            self.init(name: name, number: number, kind: "tap")
+            device = tap
+            mtu = isTunneled ? Self.tunneledMTU : nil
+        case .device(let other):
+            self.init(name: name, number: number, kind: "packet")
+            device = other
+        case .namespace(let namespace):
+            self.init(name: name, number: number, kind: "tap")
+            device = port.name
+            netns = namespace
+            mtu = isTunneled ? Self.tunneledMTU : nil
+            mac = port.mac.map { "\($0)" }
+        }
+    }
+
+    /// The one tunnel port of a host: entries say where its packets go.
+    public static func tunnels(of host: Host) -> HostDevice {
+        var d = HostDevice(name: "tunnels", number: HostPorts.tunnel, kind: "geneve")
+        d.remote = "flow"
+        d.key = "flow"
+        d.local = "\(host.address)"
+        return d
+    }
+}
