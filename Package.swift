@@ -7,6 +7,7 @@ let package = Package(
     name: "weft",
     products: [
         .executable(name: "weft", targets: ["weft"]),
+        .executable(name: "weft-controller", targets: ["weft-controller"]),
         // For the fuzz targets, a package of their own in Tests/Fuzz.
         .library(name: "Wire", targets: ["Wire"]),
         .library(name: "Flow", targets: ["Flow"]),
@@ -23,6 +24,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     ],
     targets: [
         // Shims: one kernel facility or library per header, no logic.
@@ -35,6 +38,9 @@ let package = Package(
         // Core: values shared by all planes.
         .target(name: "Wire", path: "Sources/Core/Wire", swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
         .target(name: "Flow", dependencies: ["Wire"], path: "Sources/Core/Flow"),
+
+        // Log lines and notices of those programs that run as services.
+        .target(name: "ServiceLog", dependencies: [.product(name: "Logging", package: "swift-log")], path: "Sources/Core/ServiceLog"),
 
         // Switch control.
         .target(
@@ -52,7 +58,7 @@ let package = Package(
         .target(
             name: "SwitchAgent",
             dependencies: [
-                "Wire", "Flow", "OpenFlow", "Ports", "Datapath", "CLinux", .product(name: "Logging", package: "swift-log"),
+                "Wire", "Flow", "OpenFlow", "Ports", "Datapath", "CLinux", "ServiceLog", .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"), .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -74,12 +80,37 @@ let package = Package(
             name: "NetworkSimulation", dependencies: ["Wire", "Flow", "Ports", "Datapath", "LogicalNetwork", "Translation"],
             path: "Sources/Simulation/NetworkSimulation"),
 
+        // The controller: a program of its own, so that `weft` builds without the packages for HTTP and SQLite.
+        .target(
+            name: "Controller",
+            dependencies: [
+                "Wire", "Flow", "OpenFlow", "LogicalNetwork", "NetworkFile", "Translation", .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOTLS", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+            ],
+            path: "Sources/NetworkControl/Controller"),
+
+        .executableTarget(
+            name: "weft-controller",
+            dependencies: [
+                "Controller", "ServiceLog", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Sources/WeftController"),
+
         // The command-line program.
         .executableTarget(
             name: "weft",
             dependencies: [
-                "Wire", "Flow", "Ports", "Datapath", "SwitchAgent", "CLinux", "LogicalNetwork", "NetworkFile", "Translation", "NetworkSimulation",
+                "Wire", "Flow", "Ports", "Datapath", "SwitchAgent", "CLinux", "ServiceLog", "LogicalNetwork", "NetworkFile", "Translation",
+                "NetworkSimulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log"),
+                // For the commands that ask a controller.
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             path: "Sources/Weft"),
 
@@ -100,8 +131,15 @@ let package = Package(
             name: "TranslationTests",
             dependencies: ["Translation", "NetworkSimulation", "NetworkFile", "LogicalNetwork", "TableEngine", "Datapath", "Flow", "Wire"],
             path: "Tests/TranslationTests"),
+        .testTarget(
+            name: "ControllerTests",
+            dependencies: [
+                "Controller", "SwitchAgent", "Datapath", "OpenFlow", "Translation", "NetworkFile", "LogicalNetwork", "Flow", "Ports", "Wire",
+                .product(name: "Logging", package: "swift-log"), .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            path: "Tests/ControllerTests"),
         // These run the program as a process.
-        .testTarget(name: "WeftTests", dependencies: ["weft"], path: "Tests/WeftTests"),
+        .testTarget(name: "WeftTests", dependencies: ["weft", "weft-controller"], path: "Tests/WeftTests"),
         // The naive packet path that the datapath is compared with, and random pipelines and packets for both.
         .target(name: "ReferenceSwitch", dependencies: ["Datapath", "Flow", "Wire"], path: "Tests/ReferenceSwitch"),
         .executableTarget(name: "reference-replay", dependencies: ["ReferenceSwitch", "Datapath", "Flow"], path: "Tests/ReferenceReplay"),

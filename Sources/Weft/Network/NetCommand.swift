@@ -9,7 +9,8 @@ struct NetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "net", abstract: "Check logical networks and look at what they become.",
         subcommands: [
-            NetCheckCommand.self, NetShowCommand.self, NetDumpCommand.self, NetExplainCommand.self, NetDiffCommand.self, NetGraphCommand.self,
+            NetCheckCommand.self, NetShowCommand.self, NetDumpCommand.self, NetExplainCommand.self, NetDiffCommand.self, NetApplyCommand.self,
+            NetGraphCommand.self,
         ])
 }
 

@@ -1,0 +1,92 @@
+import Translation
+
+/// What a controller keeps: the network as it was last acknowledged, the numbers that its names have, and who leads what.
+///
+/// The embedded store is SQLite (`SQLiteStore`). The protocol asks for no more than a distributed one such as etcd has too: a transaction that is refused when
+/// the lease that it names is not held any more or the revision has moved on, leases that end by themselves, and a number by which others see that
+/// something changed. Calls block; they may come from any thread.
+public protocol NetworkStore: Sendable {
+    func load() throws(StoreError) -> StoredNetwork
+    /// The revision alone: what a watcher asks for.
+    func revision() throws(StoreError) -> UInt64
+    /// All of it or none; when this returns it survives the end of process and machine.
+    func commit(_ change: StoredChange) throws(StoreError)
+    /// The changes after a revision, oldest first, at most `limit`.
+    func changes(after revision: UInt64, limit: Int) throws(StoreError) -> [StoredChange.Note]
+    /// Takes a lease that nobody holds, or that has ended, or that the owner held before; the generation is one more than ever before. nil: another holds it.
+    func acquire(_ scope: String, owner: String, now: Double, seconds: Double) throws(StoreError) -> Mastership?
+    /// Makes leases last longer, all of an owner that still hold their generation; returns those that do.
+    func renew(_ held: [Mastership], now: Double, seconds: Double) throws(StoreError) -> [Mastership]
+    func release(_ held: [Mastership]) throws(StoreError)
+    func masterships() throws(StoreError) -> [Mastership]
+}
+
+/// Who leads a set of datapaths or a forwarding element (spec 000 §4, B128).
+public struct Mastership: Hashable, Sendable, Codable {
+    /// `datapaths/…` for a set of datapaths, `mfe/HOST` for a host.
+    public var scope: String
+    public var owner: String
+    /// Grows with each new holder, or new start of the same one: who comes with a smaller one is refused everywhere.
+    public var generation: UInt64
+    /// Seconds since 1970.
+    public var expires: Double
+
+    /// Every datapath: the one set until there are several.
+    public static let allDatapaths = "datapaths/all"
+    public static func host(_ name: String) -> String { "mfe/" + name }
+}
+
+/// A part of the network's text: the hosts, or one tenant.
+public struct StoredSection: Hashable, Sendable {
+    /// `hosts`, or `tenant/NAME`.
+    public var name: String
+    public var position: Int
+    /// JSON.
+    public var text: String
+}
+
+public struct StoredNetwork: Sendable {
+    public var revision: UInt64
+    /// In their order.
+    public var sections: [StoredSection]
+    public var numbers: [AssignedNumber]
+}
+
+/// A change of the network, as it is stored.
+public struct StoredChange: Sendable {
+    /// What is told of a change afterwards.
+    public struct Note: Hashable, Sendable, Codable {
+        public var revision: UInt64
+        /// Seconds since 1970.
+        public var time: Double
+        /// `3 ports added, 1 rule changed`
+        public var summary: String
+        /// `+ port blue/web/vm1`; the first thousand.
+        public var changes: [String]
+        public static let changeLimit = 1000
+    }
+    public var note: Note
+    public var put: [StoredSection]
+    public var removed: [String]
+    public var numbers: [AssignedNumber]
+    /// Who writes: refused when it does not hold this any more.
+    public var mastership: Mastership
+}
+
+public enum StoreError: Error, Sendable, CustomStringConvertible {
+    /// Somebody else leads now.
+    case notMaster(String)
+    /// Another change came first.
+    case conflict(expected: UInt64, found: UInt64)
+    case newerSchema
+    case failed(String)
+
+    public var description: String {
+        switch self {
+        case .notMaster(let scope): "the lease of \(scope) is not held any more"
+        case .conflict(let expected, let found): "the network is at revision \(found), not \(expected)"
+        case .newerSchema: "the store was written by a newer version"
+        case .failed(let reason): reason
+        }
+    }
+}

@@ -1,0 +1,206 @@
+import Controller
+import Flow
+import Foundation
+import OpenFlow
+import Testing
+import Translation
+
+/// What a controller has forwarding elements do, over real OpenFlow sessions without sockets.
+@Suite struct PublicationTests {
+    /// Entries that a full computation gives a host, as the forwarding element tells them.
+    private func expected(_ lab: ControllerLab, _ host: String) -> [String] {
+        let program = lab.core.queue.sync { lab.core.logical!.snapshot(host: host)!.program }
+        // Some actions have two forms, of which the wire has one.
+        var decoder = MessageDecoder(.v15)
+        return program.entries.map { e in
+            guard let bytes = try? MessageEncoder(.v15).encode(.flowMod(FlowMod(.add, e)), xid: 1),
+                case .flowMod(let told)? = try? decoder.decode(bytes).body
+            else { return "cannot be said: \(FlowText.text(e))" }
+            return FlowText.text(told.entry)
+        }.sorted()
+    }
+
+    /// What is too much (+) and what is missing (-).
+    private func difference(_ lab: ControllerLab, _ host: TestHost, except: (String) -> Bool = { _ in false }) -> [String] {
+        let (have, want) = (Set(host.lines.filter { !except($0) }), Set(expected(lab, host.name)))
+        return have.subtracting(want).map { "+ " + $0 } + want.subtracting(have).map { "- " + $0 }
+    }
+
+    @Test func aHostGetsItsEntriesAndPortsInOneBundle() throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        let host = try TestHost("A")
+        lab.connect(host)
+        #expect(difference(lab, host).isEmpty)
+        #expect(host.entries.count > 50 && host.entries.count == expected(lab, "A").count)
+        let state = try #require(lab.states["A"])
+        #expect(state.bundles == 1 && state.state == "steady" && state.inForce == 1)
+        #expect(host.ports.keys.sorted() == ["blue/web/vm1", "tunnels"])
+        #expect(host.ports["blue/web/vm1"]?["device"] as? String == "t1")
+        #expect(host.ports["blue/web/vm1"]?["number"] as? Int == 1)
+        #expect(host.ports["tunnels"]?["local"] as? String == "198.18.6.1")
+        // A host gets only what its workloads need: nothing of the other tenant.
+        let green = try TestHost("C")
+        lab.connect(green)
+        #expect(difference(lab, green).isEmpty)
+        #expect(green.ports.keys.sorted() == ["green/web/vm1", "tunnels"])
+        let blue = lab.core.queue.sync { lab.core.logical!.snapshot(host: "A")!.program.entries.map { Cookie(value: $0.cookie).datapath } }
+        #expect(!green.entries.contains { blue.contains(Cookie(value: $0.cookie).datapath) && Cookie(value: $0.cookie).datapath != 0 })
+    }
+
+    @Test func onlyHostsThatAreConcernedAreTold() throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        let hosts = try ["A", "B", "C"].map { try TestHost($0) }
+        for h in hosts { lab.connect(h) }
+        let before = lab.states
+        let result = try lab.put(
+            "tenants/green/switches/web/ports/vm2", #"{"mac": "02:00:00:00:00:02", "addresses": ["10.0.1.11"], "host": "C", "tap": "t9"}"#)
+        #expect(result.progress.hosts == ["C"] && result.isNew)
+        let after = lab.states
+        for name in ["A", "B"] { #expect(after[name]?.modifications == before[name]?.modifications && after[name]?.bundles == before[name]?.bundles) }
+        #expect(after["C"]!.bundles == before["C"]!.bundles + 1)
+        #expect(after["C"]!.inForce == 2 && lab.core.queue.sync { lab.core.progress(2) }?.millisecondsToForce != nil)
+        for h in hosts { #expect(difference(lab, h).isEmpty) }
+        #expect(hosts[2].ports.keys.sorted() == ["green/web/vm1", "green/web/vm2", "tunnels"])
+        try lab.delete("tenants/green/switches/web/ports/vm2")
+        for h in hosts { #expect(difference(lab, h).isEmpty) }
+        #expect(hosts[2].ports.keys.sorted() == ["green/web/vm1", "tunnels"])
+    }
+
+    @Test func whoComesBackUnchangedIsToldNothing() throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        let host = try TestHost("B")
+        lab.connect(host)
+        #expect(lab.states["B"]!.modifications > 100)
+        lab.disconnect(host)
+        #expect(lab.states["B"] == nil)
+        lab.connect(host)
+        let state = try #require(lab.states["B"])
+        #expect(state.modifications == 0 && state.bundles == 0 && state.inForce == 1)
+        #expect(state.reconciliations.last?.present == host.entries.count && state.reconciliations.last?.devicesOpened == 0)
+    }
+
+    @Test func whoComesBackIsToldWhatChangedMeanwhileAndNoMore() throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        let host = try TestHost("B")
+        lab.connect(host)
+        lab.disconnect(host)
+        let change = try lab.put(
+            "tenants/blue/switches/db/access", #"[{"name": "no-telnet", "direction": "out", "verdict": "drop", "protocol": "tcp", "to-ports": 23}]"#)
+        #expect(change.progress.waiting.contains("B"))
+        lab.connect(host)
+        #expect(difference(lab, host).isEmpty)
+        let r = try #require(lab.states["B"]?.reconciliations.last)
+        #expect(r.added + r.changed + r.removed > 0 && r.added + r.changed + r.removed < 10, "\(r)")
+        #expect(lab.core.queue.sync { lab.core.progress(2)?.waiting } == ["A"])
+    }
+
+    @Test func entriesOfOthersStayAndMissingOnesComeBack() throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        let host = try TestHost("A")
+        lab.connect(host)
+        lab.disconnect(host)
+        let own = try #require(FlowText.parse("table=200,priority=7,ip,actions=drop").modifications.first)
+        try host.vswitch.apply([own, .flow(.delete, FlowEntry(table: 25, priority: 0))])
+        #expect(!difference(lab, host).isEmpty)
+        lab.connect(host)
+        let r = try #require(lab.states["A"]?.reconciliations.last)
+        #expect(r.foreign == 1 && r.added > 0 && r.removed == 0 && r.changed == 0)
+        #expect(difference(lab, host, except: { $0.contains("table=200,") }).isEmpty)
+        #expect(host.lines.contains { $0.contains("table=200,") })
+    }
+
+    @Test func aRefusedChangeIsHealedByComparing() throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        let host = try TestHost("A")
+        lab.connect(host)
+        // The meter that the next port will need is in the way, so the bundle is refused as a whole.
+        try host.vswitch.apply([.addMeter(Meter(id: 2, unit: .pktps, bands: [.drop(rate: 5, burst: 0)]))])
+        try lab.put("tenants/blue/switches/web/ports/vm9", #"{"mac": "02:00:00:00:00:09", "host": "A", "rate": "1 Mbit/s"}"#)
+        #expect(difference(lab, host).isEmpty)
+        #expect(lab.states["A"]?.reconciliations.count == 2)
+        #expect(lab.states["A"]?.inForce == 2)
+    }
+
+    @Test func aPortThatMovesLeavesOneHostAndComesToTheOther() throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        let (a, b) = (try TestHost("A"), try TestHost("B", datapathID: 8))
+        lab.connect(a)
+        lab.connect(b)
+        try lab.put("tenants/blue/switches/web/ports/vm1", #"{"mac": "02:00:00:00:00:01", "addresses": ["10.0.1.10"], "host": "B", "tap": "t1"}"#)
+        #expect(a.ports.keys.sorted() == ["tunnels"])
+        #expect(b.ports.keys.sorted() == ["blue/web/vm1", "blue/web/vm2", "tunnels"])
+        for h in [a, b] { #expect(difference(lab, h).isEmpty) }
+    }
+
+    @Test func aHostThatIsNotInTheNetworkIsSentAway() throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        let stranger = try TestHost("Z")
+        lab.connect(stranger)
+        #expect(stranger.entries.isEmpty && lab.states["Z"] == nil)
+        // Two machines that say to be one host: the first stays.
+        let (first, second) = (try TestHost("A", datapathID: 1), try TestHost("A", datapathID: 2))
+        lab.connect(first)
+        lab.connect(second)
+        #expect(second.entries.isEmpty && lab.states["A"]?.datapath == "0x1")
+        // The same machine again, whose old connection nobody has missed yet.
+        let again = first
+        lab.connect(again)
+        #expect(lab.states["A"]?.state == "steady" && lab.states["A"]?.modifications == 0)
+    }
+
+    @Test func afterRandomChangesHostsHaveWhatAFullComputationGives() throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        let hosts = try ["A", "B", "C"].enumerated().map { try TestHost($0.element, datapathID: UInt64($0.offset + 1)) }
+        for h in hosts { lab.connect(h) }
+        var random = SystemRandom(seed: 71)
+        for step in 0..<60 {
+            let away = step % 7 == 3 ? hosts[random.next(3)] : nil
+            if let away { lab.disconnect(away) }
+            for _ in 0..<2 { random.edit(lab) }
+            if let away { lab.connect(away) }
+            for h in hosts { #expect(difference(lab, h).isEmpty, "seed 71, step \(step), host \(h.name)") }
+        }
+        #expect(hosts.map { lab.states[$0.name]!.inForce }.max()! > 30)
+    }
+}
+
+/// Random changes through the interface, most of them good.
+struct SystemRandom {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+
+    mutating func next(_ n: Int) -> Int {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int((state >> 33) % UInt64(n))
+    }
+
+    mutating func edit(_ lab: ControllerLab) {
+        let tenant = ["blue", "green"][next(2)]
+        let number = next(8) + 10
+        let path = "tenants/\(tenant)/switches/web/ports/r\(number)"
+        switch next(6) {
+        case 0...2:
+            let rate = next(3) == 0 ? #", "rate": "2 Mbit/s""# : ""
+            let tap = next(2) == 0 ? #", "tap": "r\#(number)""# : ""
+            _ = try? lab.put(
+                path,
+                #"{"mac": "02:00:00:00:01:\#(number)", "addresses": ["10.0.1.\#(number + 40)"], "host": "\#(["A", "B", "C"][next(3)])"\#(rate)\#(tap)}"#
+            )
+        case 3: _ = try? lab.delete(path)
+        case 4:
+            _ = try? lab.put(
+                "tenants/\(tenant)/switches/web/access",
+                #"[{"direction": "in", "verdict": "drop", "protocol": "tcp", "to-ports": \#(next(100) + 1)}]"#)
+        default: _ = try? lab.put("tenants/\(tenant)/switches/s\(next(3))", #"{"unknown": "flood"}"#)
+        }
+    }
+}
