@@ -34,6 +34,7 @@ struct WeftController: AsyncParsableCommand {
         help: ArgumentHelp(
             "Tokens for the HTTP interface, one in each line (default: the store's name with .token, made with a new one when missing).",
             valueName: "file")) var tokens: String?
+    @Option(help: ArgumentHelp("How long a request of the HTTP interface may wait, at most.", valueName: "ms")) var waitLimit = 60_000
     @Option(help: ArgumentHelp("What this controller is called in leases (default: the host's name).", valueName: "name")) var name: String?
     @Option(help: ArgumentHelp("Seconds after which others take the lead of a controller that is silent, 1 to 300.", valueName: "seconds"))
     var lease = 5.0
@@ -47,6 +48,7 @@ struct WeftController: AsyncParsableCommand {
         for text in listen + [api] where ListenAddress(text) == nil {
             throw ValidationError("\(text): must be like tcp:127.0.0.1:6653 or tls:[::]:6653")
         }
+        if !(0...600_000).contains(waitLimit) { throw ValidationError("--wait-limit \(waitLimit): must be 0 to 600000") }
         if !(1...300).contains(lease) { throw ValidationError("--lease \(lease): must be 1 to 300") }
         if Logger.Level(rawValue: logLevel) == nil {
             throw ValidationError("--log-level \(logLevel): must be one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -84,7 +86,7 @@ struct WeftController: AsyncParsableCommand {
         let at = ListenAddress(api)!
         // Clients of the interface show a token, not a certificate.
         let apiTLS = at.isSecure ? tls.map { ControllerTLS(key: $0.key, certificate: $0.certificate, authorities: nil) } : nil
-        let interface = HTTPInterface(core, tokens: accepted)
+        let interface = HTTPInterface(core, tokens: accepted, waitLimit: waitLimit)
         let server = Task {
             do {
                 var quiet = log

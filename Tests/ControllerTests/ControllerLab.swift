@@ -10,6 +10,7 @@ import Testing
 final class ControllerLab: @unchecked Sendable {
     let core: ControllerCore
     let folder: String
+    let interface: HTTPInterface
     /// Deliveries between the ends, by which it is seen that all has been said.
     private var deliveries = 0
     private let lock = NSLock()
@@ -47,6 +48,7 @@ final class ControllerLab: @unchecked Sendable {
         options.leaseSeconds = lease
         core = ControllerCore(
             options, store: try SQLiteStore(self.folder + "/store.sqlite"), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        interface = HTTPInterface(core, tokens: ["0123456789abcdef"])
         core.start()
         if let network { try replace(network) }
     }

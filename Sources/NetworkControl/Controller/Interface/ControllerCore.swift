@@ -211,7 +211,9 @@ public final class ControllerCore: @unchecked Sendable {
             if Self.isCollection(path), document.hasPlace(for: path) { return (Self.emptyCollection(path), Self.tag(Self.emptyCollection(path))) }
             throw InterfaceError.notFound(path)
         }
-        let json = NetworkDocument.json(node)
+        // What stands there without a value is empty.
+        let isEmpty = node.mapping == nil && node.sequence == nil && (node.scalar?.string).map { ["", "null", "~"].contains($0) } == true
+        let json = isEmpty ? Self.isCollection(path) ? Self.emptyCollection(path) : "{}" : NetworkDocument.json(node)
         return (json, path.isEmpty ? "\"r\(revision)\"" : Self.tag(json))
     }
 

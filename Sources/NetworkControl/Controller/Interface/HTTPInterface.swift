@@ -14,16 +14,21 @@ public struct HTTPInterface: HTTPResponder {
 
     /// Bytes of a request's body.
     static let bodyLimit = 64 << 20
-    /// Milliseconds that a request may wait.
-    static let waitLimit = 60_000
 
     let core: ControllerCore
     let tokens: Set<String>
+    /// Milliseconds that a request may wait.
+    let waitLimit: Int
+    private let document: String
 
-    /// - Parameter tokens: those who show one of these may do everything.
-    public init(_ core: ControllerCore, tokens: Set<String>) {
+    /// - Parameters:
+    ///   - tokens: those who show one of these may do everything.
+    ///   - waitLimit: milliseconds that a request may wait for something.
+    public init(_ core: ControllerCore, tokens: Set<String>, waitLimit: Int = 60_000) {
         self.core = core
         self.tokens = tokens
+        self.waitLimit = waitLimit
+        document = OpenAPIDocument(waitLimit: waitLimit).text
     }
 
     /// Serves until the task is cancelled.
@@ -52,7 +57,7 @@ public struct HTTPInterface: HTTPResponder {
         guard let path = call.path else { throw InterfaceError.malformed("the path is not UTF-8 in percent encoding") }
         if path == ["openapi.json"] {
             guard call.method == .get || call.method == .head else { return Self.notAllowed([.get, .head]) }
-            return Self.json(.ok, OpenAPIDocument.text)
+            return Self.json(.ok, document)
         }
         guard isAllowed(request) else {
             var r = Self.failure(.unauthorized, "unauthorized", "a token is asked for: Authorization: Bearer TOKEN")
@@ -126,7 +131,7 @@ public struct HTTPInterface: HTTPResponder {
             let (json, tag) = try core.read(place)
             return (wantsYAML ? core.yaml : json, tag)
         }
-        if let none = call.tags(.ifNoneMatch), none.contains(tag) || none.contains("*") {
+        if let none = try call.tags(.ifNoneMatch), none.contains(tag) || none.contains("*") {
             return Response(status: .notModified, headers: [.eTag: tag])
         }
         var r = wantsYAML ? Self.text(.ok, "application/yaml", text) : Self.json(.ok, text)
@@ -135,9 +140,9 @@ public struct HTTPInterface: HTTPResponder {
     }
 
     private func change(_ edit: ControllerCore.Edit, _ call: HTTPCall) async throws -> Response {
-        let precondition = ControllerCore.Precondition(match: call.tags(.ifMatch), noneMatch: call.tags(.ifNoneMatch))
+        let precondition = ControllerCore.Precondition(match: try call.tags(.ifMatch), noneMatch: try call.tags(.ifNoneMatch))
+        let wait = try call.number("wait", 0...UInt64(waitLimit)).map(Int.init)
         if try call.bool("dry-run") { return Self.json(.ok, try await core.run { try Self.encode($0.plan(edit, precondition)) }) }
-        let wait = try call.number("wait", 0...UInt64(Self.waitLimit)).map(Int.init)
         let result = try await core.run { try $0.change(edit, precondition) }
         var progress = result.progress
         if let wait, wait > 0, let later = await inForce(progress.revision, milliseconds: wait) { progress = later }
@@ -159,13 +164,13 @@ public struct HTTPInterface: HTTPResponder {
     private func changes(_ call: HTTPCall) async throws -> Response {
         let after = try call.number("after", 0...UInt64(Int64.max)) ?? 0
         let limit = Int(try call.number("limit", 1...1000) ?? 100)
-        if let wait = try call.number("wait", 0...UInt64(Self.waitLimit)), wait > 0 { await core.nextChange(after: after, milliseconds: Int(wait)) }
+        if let wait = try call.number("wait", 0...UInt64(waitLimit)), wait > 0 { await core.nextChange(after: after, milliseconds: Int(wait)) }
         return Self.json(.ok, try await core.run { try Self.encode(Changes(changes: $0.changes(after: after, limit: limit))) })
     }
 
     private func progress(_ text: String, _ call: HTTPCall) async throws -> Response {
         guard let revision = UInt64(text) else { throw InterfaceError.notFound(["changes", text]) }
-        if let wait = try call.number("wait", 0...UInt64(Self.waitLimit)), wait > 0, let p = await inForce(revision, milliseconds: Int(wait)) {
+        if let wait = try call.number("wait", 0...UInt64(waitLimit)), wait > 0, let p = await inForce(revision, milliseconds: Int(wait)) {
             return Self.json(.ok, try Self.encode(p))
         }
         return Self.json(
@@ -308,11 +313,15 @@ struct HTTPCall {
 
     func accepts(_ what: String) -> Bool { headers[.accept]?.lowercased().contains(what) == true }
 
-    /// Entity tags of a header; nil without it.
-    func tags(_ name: HTTPField.Name) -> [String]? {
-        headers[name].map {
-            $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.map { $0.hasPrefix("W/") ? String($0.dropFirst(2)) : $0 }
+    /// Entity tags of a header, or `*` (RFC 9110 §13.1.1); nil without it.
+    func tags(_ name: HTTPField.Name) throws -> [String]? {
+        guard let text = headers[name] else { return nil }
+        let all = text.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
+            .map { $0.hasPrefix("W/") ? String($0.dropFirst(2)) : $0 }
+        guard all == ["*"] || all.allSatisfy({ $0.count >= 2 && $0.hasPrefix("\"") && $0.hasSuffix("\"") }) else {
+            throw InterfaceError.malformed("\(name) must be * or entity tags in quotes")
         }
+        return all
     }
 
     func number(_ name: String, _ range: ClosedRange<UInt64>) throws -> UInt64? {

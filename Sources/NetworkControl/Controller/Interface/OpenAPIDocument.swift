@@ -1,11 +1,14 @@
 import Foundation
 
 /// The OpenAPI document of the interface, made from the table by which requests are routed.
-enum OpenAPIDocument {
-    static let text: String = {
+struct OpenAPIDocument {
+    /// Milliseconds that a request may wait.
+    let waitLimit: Int
+
+    var text: String {
         let data = try? JSONSerialization.data(withJSONObject: document, options: [.sortedKeys, .withoutEscapingSlashes])
         return String(decoding: data ?? Data("{}".utf8), as: UTF8.self)
-    }()
+    }
 
     private typealias Object = [String: Any]
 
@@ -33,13 +36,14 @@ enum OpenAPIDocument {
     private static func parameter(_ name: String, in place: String, _ schema: Object, _ text: String, required: Bool = false) -> Object {
         ["name": name, "in": place, "required": required, "schema": schema, "description": text]
     }
-    private static func ifMatch() -> [Object] {
+    private static let tags = #"^(\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*)$"#
+    private func changing() -> [Object] {
         [
-            parameter("If-Match", in: "header", ["type": "string"], "Change only this version (an ETag)."),
-            parameter("If-None-Match", in: "header", ["type": "string"], "`*`: put only what is not there."),
-            parameter("dry-run", in: "query", ["type": "boolean"], "Answer the plan and change nothing."),
-            parameter(
-                "wait", in: "query", ["type": "integer", "minimum": 0, "maximum": HTTPInterface.waitLimit],
+            Self.parameter("If-Match", in: "header", ["type": "string", "pattern": Self.tags], "Change only this version (an ETag)."),
+            Self.parameter("If-None-Match", in: "header", ["type": "string", "pattern": Self.tags], "`*`: put only what is not there."),
+            Self.parameter("dry-run", in: "query", ["type": "boolean"], "Answer the plan and change nothing."),
+            Self.parameter(
+                "wait", in: "query", ["type": "integer", "minimum": 0, "maximum": waitLimit],
                 "Milliseconds to wait until connected hosts forward by the change."),
         ]
     }
@@ -52,67 +56,72 @@ enum OpenAPIDocument {
         return o
     }
 
-    private static var document: Object {
+    private var document: Object {
         var paths: Object = [:]
-        let done = ["200": answer("Done.", ["anyOf": [ref("Change"), ref("Plan")]], hasTag: true)]
-        let doneOrNew = done.merging(["201": answer("Done; it was not there before.", ref("Change"), hasTag: true)]) { a, _ in a }
+        let done = ["200": Self.answer("Done.", ["anyOf": [Self.ref("Change"), Self.ref("Plan")]], hasTag: true)]
+        let doneOrNew = done.merging(["201": Self.answer("Done; it was not there before.", Self.ref("Change"), hasTag: true)]) { a, _ in a }
         for r in InterfaceResource.all {
             let id = r.template.dropFirst("/v1/".count).filter { $0 != "{" && $0 != "}" }.replacingOccurrences(of: "/", with: "-")
-            let place = r.parameters.map { parameter($0, in: "path", ref("Name"), "The \($0)'s name.", required: true) }
+            let place = r.parameters.map { Self.parameter($0, in: "path", Self.ref("Name"), "The \($0)'s name.", required: true) }
             let schema: Object
             let body: Object
             switch r.kind {
-            case .element(let name): (schema, body) = (ref(name), ref(name))
+            case .element(let name): (schema, body) = (Self.ref(name), Self.ref(name))
             case .list(let name):
-                schema = ["type": "array", "items": ref(name)]
+                schema = ["type": "array", "items": Self.ref(name)]
                 body = schema
             case .collection(let name):
-                schema = ["type": "object", "additionalProperties": ["anyOf": [ref(name), ["type": "null"]]]]
+                schema = ["type": "object", "additionalProperties": ["anyOf": [Self.ref(name), ["type": "null"]]]]
                 body = schema
             }
             var item: Object = [
-                "get": operation(
-                    "get-\(id)", "Read \(r.what).", place, ["200": answer("It.", schema, hasTag: true), "304": ["description": "Not modified."]],
-                    readFailures)
+                "get": Self.operation(
+                    "get-\(id)", "Read \(r.what).", place,
+                    ["200": Self.answer("It.", schema, hasTag: true), "304": ["description": "Not modified."]],
+                    Self.readFailures)
             ]
             if !r.isReadOnly {
-                item["put"] = operation("put-\(id)", "Put \(r.what).", place + ifMatch(), doneOrNew, changeFailures, body: body)
-                item["delete"] = operation(
-                    "delete-\(id)", "Remove \(r.what).", place + ifMatch(), done, changeFailures.filter { $0 != "413" && $0 != "415" })
+                item["put"] = Self.operation("put-\(id)", "Put \(r.what).", place + changing(), doneOrNew, Self.changeFailures, body: body)
+                item["delete"] = Self.operation(
+                    "delete-\(id)", "Remove \(r.what).", place + changing(), done, Self.changeFailures.filter { $0 != "413" && $0 != "415" })
             }
             paths[r.template] = item
         }
         paths["/v1/network"] = [
-            "get": operation("get-network", "Read the whole network.", [], ["200": answer("It.", ref("Network"), hasTag: true)], ["401"]),
-            "put": operation(
-                "put-network", "Make the network this one.", ifMatch(), doneOrNew, changeFailures.filter { $0 != "404" }, body: ref("Network")),
+            "get": Self.operation(
+                "get-network", "Read the whole network.", [], ["200": Self.answer("It.", Self.ref("Network"), hasTag: true)], ["401"]),
+            "put": Self.operation(
+                "put-network", "Make the network this one.", changing(), doneOrNew, Self.changeFailures.filter { $0 != "404" },
+                body: Self.ref("Network")),
         ]
         paths["/v1/status"] = [
-            "get": operation("get-status", "Tell who leads, and how the hosts are.", [], ["200": answer("It.", ref("Status"))], ["401"])
+            "get": Self.operation(
+                "get-status", "Tell who leads, and how the hosts are.", [], ["200": Self.answer("It.", Self.ref("Status"))], ["401"])
         ]
-        let after = parameter("after", in: "query", ["type": "integer", "minimum": 0], "Only changes after this revision.")
-        let wait = parameter(
-            "wait", in: "query", ["type": "integer", "minimum": 0, "maximum": HTTPInterface.waitLimit], "Milliseconds to wait for one.")
+        let after = Self.parameter("after", in: "query", ["type": "integer", "minimum": 0], "Only changes after this revision.")
+        let wait = Self.parameter(
+            "wait", in: "query", ["type": "integer", "minimum": 0, "maximum": waitLimit], "Milliseconds to wait for one.")
         paths["/v1/changes"] = [
-            "get": operation(
+            "get": Self.operation(
                 "get-changes", "Read what was changed, oldest first.",
-                [after, wait, parameter("limit", in: "query", ["type": "integer", "minimum": 1, "maximum": 1000], "How many at most.")],
+                [after, wait, Self.parameter("limit", in: "query", ["type": "integer", "minimum": 1, "maximum": 1000], "How many at most.")],
                 [
-                    "200": answer(
-                        "Them.", ["type": "object", "required": ["changes"], "properties": ["changes": ["type": "array", "items": ref("Note")]]])
+                    "200": Self.answer(
+                        "Them.",
+                        ["type": "object", "required": ["changes"], "properties": ["changes": ["type": "array", "items": Self.ref("Note")]]])
                 ], ["400", "401"])
         ]
         paths["/v1/changes/{revision}"] = [
-            "get": operation(
+            "get": Self.operation(
                 "get-change", "Tell how far a recent change has come.",
-                [parameter("revision", in: "path", ["type": "integer", "minimum": 0], "Its revision.", required: true), wait],
-                ["200": answer("It.", ref("Change"))], readFailures)
+                [Self.parameter("revision", in: "path", ["type": "integer", "minimum": 0], "Its revision.", required: true), wait],
+                ["200": Self.answer("It.", Self.ref("Change"))], Self.readFailures)
         ]
         paths["/v1/changes/stream"] = [
             "get": [
                 "operationId": "stream-changes", "summary": "Be told of changes as they are made (server-sent events).", "parameters": [after],
                 "responses": (["200": ["description": "Events.", "content": ["text/event-stream": ["schema": ["type": "string"]]]]] as Object)
-                    .merging(failures(["400", "401"])) { a, _ in a },
+                    .merging(Self.failures(["400", "401"])) { a, _ in a },
             ]
         ]
         return [
@@ -124,7 +133,7 @@ enum OpenAPIDocument {
             ],
             "security": [["token": [String]()]],
             "paths": paths,
-            "components": ["securitySchemes": ["token": ["type": "http", "scheme": "bearer"]], "schemas": schemas],
+            "components": ["securitySchemes": ["token": ["type": "http", "scheme": "bearer"]], "schemas": Self.schemas],
         ]
     }
 
