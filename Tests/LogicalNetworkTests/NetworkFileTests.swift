@@ -142,13 +142,101 @@ import Wire
         #expect(faults.contains { $0.hasPrefix(expected) }, "\(faults)")
     }
 
+    /// A network without faults, in which each case puts one thing for another.
+    private static let right = """
+        hosts: {a: {address: 192.0.2.1}, b: {address: 192.0.2.2}}
+        tenants:
+          t:
+            switches:
+              s: {ports: {p: {mac: "02:00:00:00:00:01", addresses: [10.0.0.2, "fd00::2"], host: a}, q: {mac: "02:00:00:00:00:02", addresses: 10.0.0.3, host: b}}}
+              u: {ports: {x: {mac: "02:00:00:00:00:03", addresses: 10.0.1.2, host: a}}}
+            routers:
+              r:
+                ports:
+                  one: {switch: s, addresses: [10.0.0.1/24, "fd00::1/64"]}
+                  two: {switch: u, addresses: 10.0.1.1/24}
+        """
+
+    @Test(
+        arguments: [
+            ("10.0.0.2", "10.0.0.0", "port p: 10.0.0.0 is the address of the subnet 10.0.0.0/24 itself, of port one of router r"),
+            ("10.0.0.2", "10.0.0.255", "port p: 10.0.0.255 is the broadcast address of 10.0.0.0/24, of port one of router r"),
+            ("10.0.0.2", "127.0.0.1", "port p: 127.0.0.1 is no address of one machine"),
+            ("fd00::2", "::1", "port p: ::1 is no address of one machine"),
+            ("10.0.0.2", "255.255.255.255", "port p: 255.255.255.255 is no address of one machine"),
+            ("192.0.2.1}", "255.255.255.255}", "host a: 255.255.255.255 is no address of one machine"),
+            ("10.0.1.1/24", "127.0.0.1/8", "port two of router r: 127.0.0.1 is no address of one port"),
+            ("10.0.0.2", "10.0.0.3", "port q has the address 10.0.0.3 of port p on switch s"),
+            ("10.0.0.2", "10.0.0.1", "port one of router r has the address 10.0.0.1 of port p on switch s"),
+            ("00:00:00:01", "00:00:00:02", "port q has the mac 02:00:00:00:00:02 of port p on switch s"),
+            ("02:00:00:00:00:01", "00:00:00:00:00:00", "port p: 00:00:00:00:00:00 is no address"),
+            (
+                "switch: u, addresses: 10.0.1.1/24", "switch: s, addresses: 10.0.0.9/25",
+                "router r: subnet 10.0.0.0/25 of port two overlaps 10.0.0.0/24 of port one"
+            ),
+            (
+                "two: {switch: u,", "two: {switch: u, mac: \"02:00:00:00:00:03\",",
+                "port two of router r has the mac 02:00:00:00:00:03 of port x on switch u"
+            ),
+            (
+                "two: {switch: u, addresses: 10.0.1.1/24}",
+                "two: {switch: u, addresses: 10.0.1.1/24}\n      o: {ports: {z: {switch: u, addresses: 10.0.1.9/16}}}",
+                "port z of router o: subnet 10.0.0.0/16 overlaps 10.0.1.0/24 of port two of router r on switch u"
+            ),
+            (
+                "two: {switch: u, addresses: 10.0.1.1/24}",
+                "two: {router: o, port: z, addresses: 10.0.1.1/24}\n      o: {ports: {z: {router: r, port: two, addresses: 10.0.5.1/24}}}",
+                "port two of router r has no subnet in common with port z of router o, to which it leads"
+            ),
+            (
+                "two: {switch: u, addresses: 10.0.1.1/24}", "two: {router: r, port: one, addresses: 10.0.7.1/24}",
+                "port two of router r: port one of router r does not lead back to it"
+            ),
+            (
+                "addresses: 10.0.1.1/24}",
+                "addresses: 10.0.1.1/24}\n        routes: [{to: 0.0.0.0/0, via: 10.0.1.2}, {to: 0.0.0.0/0, via: 10.0.0.2}]",
+                "router r: route to 0.0.0.0/0 is there twice"
+            ),
+            (
+                "addresses: 10.0.1.1/24}", "addresses: 10.0.1.1/24}\n        routes: [{to: 0.0.0.0/0, via: \"fd00::2\"}]",
+                "router r: route to 0.0.0.0/0: the next hop fd00::2 is of the other address family"
+            ),
+            (
+                "addresses: 10.0.1.1/24}", "addresses: 10.0.1.1/24}\n        routes: [{to: 10.9.0.0/16, via: 10.0.1.1}]",
+                "router r: route to 10.9.0.0/16: the next hop 10.0.1.1 is the router itself"
+            ),
+            (
+                "addresses: 10.0.1.1/24}", "addresses: 10.0.1.1/24}\n        routes: [{to: 10.0.1.0/24, via: 10.0.0.2}]",
+                "router r: route to 10.0.1.0/24: the router is itself in 10.0.1.0/24"
+            ),
+            ("s: {ports", "s: {access: [{direction: in, verdict: drop, port: nobody}], ports", "switch s: rule rule-1: there is no port 'nobody'"),
+            (
+                "s: {ports", "s: {neighbors: [{address: 10.0.0.77, mac: \"02:00:00:00:00:09\"}], ports",
+                "switch s has neighbors but no uplink port behind which they are"
+            ),
+            (
+                "s: {ports", "s: {neighbors: [{address: 224.0.0.1, mac: \"02:00:00:00:00:09\"}], ports",
+                "neighbor 224.0.0.1 is no address of one machine"
+            ),
+            ("host: b}", "host: b, tap: \"a/b\"}", "port q: 'a/b' is no name of a device or namespace: no '/', no spaces, not '.' or '..'"),
+            ("host: b}", "host: b, namespace: ..}", "port q: '..' is no name of a device or namespace: no '/', no spaces, not '.' or '..'"),
+            ("host: b}", "uplink: true}", "port q is an uplink and has no host"),
+        ])
+    func whatCannotBeIsRefusedWhole(old: String, new: String, expected: String) {
+        #expect(Self.faults(Self.right) == [])
+        let text = Self.right.replacing(old, with: new, maxReplacements: 1)
+        #expect(text != Self.right)
+        let faults = Self.faults(text).map { $0.split(separator: " ", maxSplits: 1).last.map(String.init) ?? "" }
+        #expect(faults.contains(expected), "\(faults)")
+    }
+
     @Test func aFileThatIsCutAnywhereIsRefusedOrReadButNeverTraps() throws {
         let text = """
             hosts: {a: {address: 192.0.2.1}}
             tenants:
               t:
                 switches:
-                  s: {ports: {p: {mac: "02:00:00:00:00:01", addresses: [10.0.0.2, "::1"], host: a, rate: 10 Mbit/s}}, access: [{direction: in, verdict: drop}]}
+                  s: {ports: {p: {mac: "02:00:00:00:00:01", addresses: [10.0.0.2, "fd00::2"], host: a, rate: 10 Mbit/s}}, access: [{direction: in, verdict: drop}]}
                 routers: {r: {ports: {p: {switch: s, addresses: [10.0.0.1/24]}}, routes: [{to: 0.0.0.0/0, via: 10.0.0.2}]}}
             """
         _ = try NetworkFile.parse(text)

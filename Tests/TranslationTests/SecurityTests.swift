@@ -38,6 +38,32 @@ import Translation
                     Frames.icmpv6("2001:db8:1::10", "ff02::1", [134, 0, 0, 0] + [UInt8](repeating: 0, count: 12))))
         ),
         (
+            "two tags",
+            Frames.mac(other) + Frames.mac(own) + [0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 0]
+                + Frames.ipv4("10.0.1.10", "10.0.1.11", protocol: 17, Frames.udp(1, 2))
+        ),
+        ("MPLS", Frames.ethernet(own, other, 0x8847, [0, 1, 1, 64] + Frames.ipv4("10.0.1.10", "10.0.1.11", protocol: 17, Frames.udp(1, 2)))),
+        ("reverse ARP", Frames.ethernet(own, other, 0x8035, Array(Frames.arpRequest(from: own, "10.0.1.10", for: "10.0.1.11").dropFirst(14)))),
+        (
+            "another's address within SNAP",
+            Frames.mac(other) + Frames.mac(own) + [0, 40, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0]
+                + Frames.ipv4("10.0.1.11", "10.0.1.11", protocol: 17, Frames.udp(1, 2))
+        ),
+        ("a solicitation with its own MAC and another's", solicitation(options: [own, other])),
+        ("a solicitation with another's MAC and its own", solicitation(options: [other, own])),
+        ("a solicitation with another's MAC twice", solicitation(options: [other, other])),
+        ("a fragmented advertisement", fragmentedAdvertisement(of: "2001:db8:1::11")),
+        (
+            "a redirect",
+            Frames.ethernet(
+                own, other, 0x86dd,
+                Frames.ipv6(
+                    "2001:db8:1::10", "2001:db8:1::11", protocol: 58, hops: 255,
+                    Frames.icmpv6(
+                        "2001:db8:1::10", "2001:db8:1::11",
+                        [137, 0, 0, 0, 0, 0, 0, 0] + Frames.v6("2001:db8:1::10") + Frames.v6("2001:db8:2::1"))))
+        ),
+        (
             "DHCP with another's MAC",
             Frames.ethernet(other, "ff:ff:ff:ff:ff:ff", 0x0800, Frames.ipv4("0.0.0.0", "255.255.255.255", protocol: 17, Frames.udp(68, 67)))
         ),
@@ -47,13 +73,22 @@ import Translation
         ),
     ]
 
-    static func solicitation(option: String) -> [UInt8] {
+    static func solicitation(option: String) -> [UInt8] { solicitation(options: [option]) }
+
+    static func solicitation(options: [String]) -> [UInt8] {
         let (from, to) = ("2001:db8:1::10", "2001:db8:1::11")
         return Frames.ethernet(
             own, other, 0x86dd,
             Frames.ipv6(
                 from, to, protocol: 58, hops: 255,
-                Frames.icmpv6(from, to, [135, 0, 0, 0, 0, 0, 0, 0] + Frames.v6(to) + [1, 1] + Frames.mac(option))))
+                Frames.icmpv6(from, to, [135, 0, 0, 0, 0, 0, 0, 0] + Frames.v6(to) + options.flatMap { [1, 1] + Frames.mac($0) })))
+    }
+
+    /// The first fragment of an advertisement; the type of the message is not seen in fragments.
+    static func fragmentedAdvertisement(of target: String) -> [UInt8] {
+        let (from, to) = ("2001:db8:1::10", "2001:db8:1::11")
+        let body = Frames.icmpv6(from, to, [136, 0, 0, 0, 0x60, 0, 0, 0] + Frames.v6(target) + [2, 1] + Frames.mac(own))
+        return Frames.ethernet(own, other, 0x86dd, Frames.ipv6(from, to, protocol: 44, hops: 255, [58, 0, 0, 1, 0, 0, 0, 1] + body))
     }
 
     static func advertisement(target: String, option: String) -> [UInt8] {

@@ -85,3 +85,21 @@ public struct AddressPrefix: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { "\(address)/\(length)" }
 }
+
+extension IPAddress {
+    /// 127.0.0.0/8 and ::1 (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
+    public var isLoopback: Bool { family == .ipv4 ? low >> 24 == 127 : high == 0 && low == 1 }
+    /// 240.0.0.0/4 with the limited broadcast address (RFC 1112 §4, RFC 919).
+    public var isReserved: Bool { family == .ipv4 && low >> 28 == 0xf }
+    /// Whether it may be a workload's or a router port's.
+    public var isOfOneMachine: Bool { !(isMulticast || isUnspecified || isLoopback || isReserved) }
+}
+
+extension AddressPrefix {
+    /// The highest address within: of IPv4 the broadcast address.
+    public var last: IPAddress {
+        let mask = IPAddress.mask(address.family, length)
+        let all: UInt64 = address.family == .ipv4 ? 0xffff_ffff : .max
+        return IPAddress(family: address.family, high: address.family == .ipv4 ? 0 : address.high | ~mask.high, low: (address.low | ~mask.low) & all)
+    }
+}

@@ -17,12 +17,12 @@ extension NetworkValidation {
         if port.addresses.isEmpty { fault(port.place, "\(what) has no addresses") }
         for prefix in port.addresses {
             let address = prefix.address
-            if address.isMulticast || address.isUnspecified {
+            if !address.isOfOneMachine {
                 fault(port.place, "\(what): \(address) is no address of one port")
             } else if address == prefix.subnet.address, prefix.length < address.family.bits - 1 {
                 fault(port.place, "\(what): \(address) is the address of the subnet \(prefix) itself")
             } else if address.family == .ipv4, prefix.length < 31,
-                address.low | ~IPAddress.mask(.ipv4, prefix.length).low & 0xffff_ffff == address.low
+                address == prefix.subnet.last
             {
                 fault(port.place, "\(what): \(address) is the broadcast address of \(prefix.subnet)")
             }
@@ -41,6 +41,11 @@ extension NetworkValidation {
             }
             if peer.peer != .router(router.name, port: port.name) {
                 fault(port.place, "\(what): port \(peerName) of router \(name) does not lead back to it")
+            }
+            if name < router.name || (name == router.name && peerName < port.name),
+                !port.addresses.contains(where: { a in peer.addresses.contains { $0.subnet == a.subnet } })
+            {
+                fault(port.place, "\(what) has no subnet in common with port \(peerName) of router \(name), to which it leads")
             }
             if name == router.name, peerName == port.name { fault(port.place, "\(what) leads to itself") }
             if let mac = port.mac, mac == peer.mac { fault(port.place, "\(what) has the mac of its peer") }

@@ -11,7 +11,9 @@ extension NetworkValidation {
                 "switch \(s.name): with 'placement: last-hop' it has one router; port \(second.port.name) of router \(second.router.name) is a second"
             )
         }
+        for port in s.ports { checkAttachment(port) }
         checkAddresses(s, scope)
+        checkSubnets(s, scope)
         checkAccess(s.access, of: "switch \(s.name)", ports: Set(s.ports.map(\.name)), in: scope)
     }
 
@@ -27,9 +29,7 @@ extension NetworkValidation {
             if port.mac != nil || !port.addresses.isEmpty { fault(port.place, "\(what) is an uplink: no one mac or address is behind it") }
             if port.host == nil { fault(port.place, "\(what) is an uplink and has no host") }
         }
-        for address in port.addresses where address.isMulticast || address.isUnspecified {
-            fault(port.place, "\(what): \(address) is no address of one machine")
-        }
+        for address in port.addresses where !address.isOfOneMachine { fault(port.place, "\(what): \(address) is no address of one machine") }
         if let host = port.host, !hostNames.contains(host) { fault(port.place, "\(what): there is no host '\(host)'") }
         if let attachment = port.attachment {
             if port.host == nil { fault(port.place, "\(what) is attached to '\(attachment.name)' but has no host") }
@@ -42,6 +42,44 @@ extension NetworkValidation {
                 }
             } else if attachment.name.isEmpty || attachment.name.utf8.count > NetworkLimits.deviceNameLength {
                 fault(port.place, "\(what): '\(attachment.name)' is no device name: 1 to \(NetworkLimits.deviceNameLength) characters")
+            }
+        }
+    }
+
+    /// What the kernel takes for the name of a device or namespace.
+    private mutating func checkAttachment(_ port: SwitchPort) {
+        guard let name = port.attachment?.name, !name.isEmpty else { return }
+        if name == "." || name == ".." || name.contains(where: { $0 == "/" || $0.isWhitespace || $0.asciiValue.map { $0 < 0x20 } ?? false }) {
+            fault(port.place, "port \(port.name): '\(name)' is no name of a device or namespace: no '/', no spaces, not '.' or '..'")
+        }
+    }
+
+    /// Machines are not where a router's subnet begins or ends, and routers on the switch agree on the subnets there.
+    private mutating func checkSubnets(_ s: LogicalSwitch, _ scope: TenantScope) {
+        var earlier: [(prefix: AddressPrefix, owner: String)] = []
+        for (router, port) in scope.routerPorts[s.name] ?? [] {
+            let owner = "port \(port.name) of router \(router.name)"
+            for prefix in port.addresses where !prefix.address.isLinkLocal {
+                // Ports of one router are compared with each other already.
+                if let other = earlier.first(where: {
+                    $0.prefix.overlaps(prefix) && $0.prefix.subnet != prefix.subnet && !$0.owner.hasSuffix(" of router \(router.name)")
+                }) {
+                    fault(
+                        port.place, "\(owner): subnet \(prefix.subnet) overlaps \(other.prefix.subnet) of \(other.owner) on switch \(s.name)")
+                }
+                earlier.append((prefix, owner))
+            }
+        }
+        let subnets = Dictionary(earlier.map { ($0.prefix.subnet, $0.owner) }, uniquingKeysWith: { a, _ in a })
+        for (subnet, owner) in subnets.sorted(by: { $0.value < $1.value }) where subnet.address.family == .ipv4 && subnet.length < 31 {
+            for port in s.ports {
+                for address in port.addresses where subnet.contains(address) {
+                    if address == subnet.address {
+                        fault(port.place, "port \(port.name): \(address) is the address of the subnet \(subnet) itself, of \(owner)")
+                    } else if address == subnet.last {
+                        fault(port.place, "port \(port.name): \(address) is the broadcast address of \(subnet), of \(owner)")
+                    }
+                }
             }
         }
     }
@@ -66,6 +104,8 @@ extension NetworkValidation {
         }
         for neighbor in s.neighbors {
             if neighbor.mac.isGroup { fault(neighbor.place, "neighbor \(neighbor.address): \(neighbor.mac) is a group address") }
+            if neighbor.mac.bits == 0 { fault(neighbor.place, "neighbor \(neighbor.address): \(neighbor.mac) is no address") }
+            if !neighbor.address.isOfOneMachine { fault(neighbor.place, "neighbor \(neighbor.address) is no address of one machine") }
             claim(nil, [neighbor.address], "neighbor \(neighbor.address)", neighbor.place)
         }
         if !s.neighbors.isEmpty, !s.ports.contains(where: \.isUplink) {

@@ -45,7 +45,7 @@ struct NetworkValidation {
         checkZones()
         var owners: [IPAddress: String] = [:]
         for host in network.hosts {
-            if host.address.isMulticast || host.address.isUnspecified {
+            if host.address.isMulticast || host.address.isUnspecified || host.address.isReserved {
                 fault(host.place, "host \(host.name): \(host.address) is no address of one machine")
             }
             if let other = owners.updateValue(host.name, forKey: host.address) {

@@ -85,6 +85,19 @@ extension EntryWriter {
         solicit.require(.ndSLL, 0)
         solicit.next(.switchIngressAccess)
         add(solicit)
+        // Options that contradict each other leave no target to be seen (as in Open vSwitch), and look like none; but a receiver takes the first of them.
+        var unclear = draft(.neighborSecurity, EntryPriority.highest, .portSecurity, datapath: d)
+        unclear.requireFamily(.ipv6)
+        unclear.require(.ipProto, 58)
+        unclear.require(.icmpv6Type, 135)
+        unclear.requireWide(.ndTarget, 0, 0)
+        add(unclear)
+        // Of fragments the type is not seen. Neighbour discovery is never fragmented (RFC 6980), and bears the hop limit 255 (RFC 4861 §6.1, §7.1).
+        var fragment = draft(.neighborSecurity, EntryPriority.highest, .portSecurity, datapath: d)
+        fragment.requireFamily(.ipv6)
+        fragment.require(.ipFrag, 1, mask: 1)
+        fragment.require(.ipTTL, 255)
+        add(fragment)
         // A workload is no router: 134 and 137 would lead others astray.
         for type in [134, 135, 136, 137] as [UInt64] {
             var others = draft(.neighborSecurity, EntryPriority.raised, .portSecurity, datapath: d)
