@@ -177,6 +177,33 @@ import Testing
         #expect(try await ask(lab, .get, "/v1/changes/99").status == 404)
     }
 
+    /// Takes events until one is of a change.
+    private struct EventReader: ResponseBodyWriter {
+        struct Enough: Error {}
+        let collected: Collected
+        mutating func write(_ buffer: ByteBuffer) async throws {
+            collected.text += String(buffer: buffer)
+            if collected.text.contains("event: change") { throw Enough() }
+        }
+        consuming func finish(_ trailingHeaders: HTTPFields?) async throws {}
+    }
+
+    @Test func changesComeAsEvents() async throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        let head = HTTPRequest(
+            method: .get, scheme: "http", authority: "test", path: "/v1/changes/stream", headerFields: [.authorization: "Bearer \(Self.token)"])
+        let context = BasicRequestContext(source: ApplicationRequestContextSource(channel: EmbeddedChannel(), logger: Logger(label: "test")))
+        let response = try await lab.interface.respond(to: Request(head: head, body: RequestBody(buffer: ByteBuffer())), context: context)
+        #expect(response.headers[.contentType] == "text/event-stream")
+        let collected = Collected()
+        let reading = Task { try await response.body.write(EventReader(collected: collected)) }
+        #expect(try await ask(lab, .put, "/v1/tenants/red", "{}").status == 201)
+        await #expect(throws: EventReader.Enough.self) { try await reading.value }
+        #expect(collected.text.hasPrefix(": revision 1\n\n"), "\(collected.text)")
+        #expect(collected.text.contains("id: 2\nevent: change\ndata: {") && collected.text.hasSuffix("\n\n"), "\(collected.text)")
+    }
+
     @Test func onlyThoseWithATokenGetIn() async throws {
         let lab = try ControllerLab()
         defer { lab.remove() }

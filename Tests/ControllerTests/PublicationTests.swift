@@ -156,6 +156,27 @@ import Translation
         #expect(lab.states["A"]?.state == "steady" && lab.states["A"]?.modifications == 0)
     }
 
+    @Test func aHostThatLeavesTheNetworkKeepsNothingOfIt() throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        let host = try TestHost("C")
+        lab.connect(host)
+        try host.vswitch.apply(FlowText.parse("table=200,priority=7,ip,actions=drop").modifications)
+        try lab.delete("tenants/green")
+        let change = try lab.delete("hosts/C")
+        #expect(change.progress.hosts.contains("C"))
+        #expect(host.lines.count == 1 && host.ports.isEmpty && lab.states["C"] == nil, "\(host.lines)")
+        #expect(lab.core.queue.sync { lab.core.progress(change.progress.revision) }.map { $0.waiting.contains("C") } == false)
+        // Who was away when it left is not let in, and left alone.
+        let away = try TestHost("B")
+        lab.connect(away)
+        lab.disconnect(away)
+        let before = away.lines
+        try lab.replace("hosts: {A: {address: 198.18.6.1}}\n")
+        lab.connect(away)
+        #expect(away.lines == before && lab.states["B"] == nil)
+    }
+
     @Test func afterRandomChangesHostsHaveWhatAFullComputationGives() throws {
         let lab = try ControllerLab()
         defer { lab.remove() }

@@ -13,9 +13,6 @@ import Translation
 ///
 /// Once the switch runs, the thread that takes signals reads new versions and the switch's control queue asks for answers, under a lock.
 final class HostedNetwork: @unchecked Sendable {
-    /// A device's MTU with which frames fit into tunnels over an Ethernet of 1,500 bytes.
-    static let tunneledMTU = 1400
-
     let file: String
     let host: String
     private var description: NetworkDescription
@@ -44,7 +41,7 @@ final class HostedNetwork: @unchecked Sendable {
         }
         entries = []
         entries = translation.takeChanges().first { $0.host == self.host }?.modifications ?? []
-        ports = try Self.ports(description, host: self.host, translation)
+        ports = Self.ports(description, host: self.host, translation)
     }
 
     var entryCount: Int { translation.program(host: host)?.entries.count ?? 0 }
@@ -73,30 +70,18 @@ final class HostedNetwork: @unchecked Sendable {
     }
 
     /// The ports of a host that are attached to something.
-    private static func ports(
-        _ network: NetworkDescription, host: String, _ translation: NetworkTranslation
-    ) throws -> [String: SwitchConfiguration.Port] {
+    private static func ports(_ network: NetworkDescription, host: String, _ translation: NetworkTranslation) -> [String: SwitchConfiguration.Port] {
         var all: [String: SwitchConfiguration.Port] = [:]
         for tenant in network.tenants {
             for s in tenant.switches {
                 for port in s.ports where port.host == host {
-                    guard let attachment = port.attachment,
-                        let number = translation.localPort(tenant: tenant.name, owner: s.name, port: port.name)?.number
-                    else { continue }
+                    guard let number = translation.localPort(tenant: tenant.name, owner: s.name, port: port.name)?.number else { continue }
                     let name = "\(tenant.name)/\(s.name)/\(port.name)"
-                    let mtu = network.hosts.count > 1 ? tunneledMTU : nil
-                    switch attachment {
-                    case .tap(let device): all[name] = SwitchConfiguration.Port(name: name, number: number, kind: .tap, device: device, mtu: mtu)
-                    case .device(let device): all[name] = SwitchConfiguration.Port(name: name, number: number, kind: .packet, device: device)
-                    case .namespace(let namespace):
-                        guard port.name.utf8.count <= NetworkLimits.deviceNameLength else {
-                            throw ValidationError(
-                                "port \(name): a device in a namespace has the port's name, of \(NetworkLimits.deviceNameLength) characters at most")
-                        }
-                        let mac = port.mac.map { m in (0..<6).map { UInt8(truncatingIfNeeded: m.bits >> UInt64(40 - 8 * $0)) } }
-                        all[name] = SwitchConfiguration.Port(
-                            name: name, number: number, kind: .tap, device: port.name, namespace: namespace, mtu: mtu, address: mac)
-                    }
+                    guard let device = HostDevice(port, name: name, number: number, isTunneled: network.hosts.count > 1) else { continue }
+                    let mac = device.mac == nil ? nil : port.mac.map { m in (0..<6).map { UInt8(truncatingIfNeeded: m.bits >> UInt64(40 - 8 * $0)) } }
+                    all[name] = SwitchConfiguration.Port(
+                        name: name, number: number, kind: device.kind == "tap" ? .tap : .packet, device: device.device, namespace: device.netns,
+                        mtu: device.mtu, address: mac)
                 }
             }
         }
@@ -128,7 +113,7 @@ final class HostedNetwork: @unchecked Sendable {
         }
         description = new
         let (summary, change) = lock.withLock { (translation.apply(new), translation.takeChanges().first { $0.host == host }) }
-        let wanted = (try? Self.ports(new, host: host, translation)) ?? ports
+        let wanted = Self.ports(new, host: host, translation)
         let gone = ports.filter { wanted[$0.key] != $0.value }.map(\.key).sorted()
         let added = wanted.filter { ports[$0.key] != $0.value }.map(\.value).sorted { $0.number! < $1.number! }
         ports = wanted

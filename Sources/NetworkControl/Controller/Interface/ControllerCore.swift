@@ -57,6 +57,8 @@ public final class ControllerCore: @unchecked Sendable {
         var waiting: Set<String>
     }
     private var running: [UInt64: Running] = [:]
+    /// Those of them that are not in force yet.
+    private var unsettled: Set<UInt64> = []
     private static let progressLimit = 1000
     /// Who waits for a revision to be in force, and who for the next one, by number.
     private var waiters: [Int: (revision: UInt64, done: (Progress?) -> Void)] = [:]
@@ -321,9 +323,10 @@ public final class ControllerCore: @unchecked Sendable {
             changes: Array(difference.lines.prefix(StoredChange.Note.changeLimit)),
             modifications: outcome.updates.reduce(0) { $0 + $1.modifications.count }, hosts: told, waiting: told)
         let waiting = Set(told).intersection(connected)
-        if waiting.isEmpty { progress.millisecondsToForce = 0 }
+        if waiting.isEmpty { progress.millisecondsToForce = 0 } else { unsettled.insert(revision) }
         running[revision] = Running(progress: progress, began: began, waiting: waiting)
         running[revision &- UInt64(Self.progressLimit)] = nil
+        unsettled.remove(revision &- UInt64(Self.progressLimit))
         physical.publish(outcome.updates)
         tellWatchers()
         return ChangeResult(progress: progress, tag: try? read(edit.path).tag, isNew: isNew)
@@ -399,10 +402,11 @@ public final class ControllerCore: @unchecked Sendable {
 
     private func settle(_ body: (inout Running, UInt64) -> Void) {
         let now = DispatchTime.now().uptimeNanoseconds
-        for number in running.keys.sorted() where running[number]!.progress.millisecondsToForce == nil {
+        for number in unsettled.sorted() {
             body(&running[number]!, number)
             guard running[number]!.waiting.isEmpty else { continue }
             running[number]!.progress.millisecondsToForce = Double(now - running[number]!.began) / 1e6
+            unsettled.remove(number)
         }
         for (number, w) in waiters where running[w.revision]?.progress.millisecondsToForce != nil {
             waiters[number] = nil
@@ -413,13 +417,14 @@ public final class ControllerCore: @unchecked Sendable {
     /// How far a change has come; nil when it is not remembered by this process.
     public func progress(_ revision: UInt64) -> Progress? {
         guard var p = running[revision]?.progress else { return nil }
-        p.waiting = p.hosts.filter { (physical.inForce($0) ?? 0) < revision }
+        let known = Set(network.hosts.map(\.name))
+        p.waiting = p.hosts.filter { known.contains($0) && (physical.inForce($0) ?? 0) < revision }
         return p
     }
 
     /// Calls back once connected hosts forward by a revision, or the time is up.
     func whenInForce(_ revision: UInt64, milliseconds: Int, _ done: @escaping (Progress?) -> Void) {
-        if running[revision]?.progress.millisecondsToForce != nil { return done(progress(revision)) }
+        guard unsettled.contains(revision) else { return done(progress(revision)) }
         nextWaiter += 1
         let number = nextWaiter
         waiters[number] = (revision, done)

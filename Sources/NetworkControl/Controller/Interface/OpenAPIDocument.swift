@@ -162,7 +162,7 @@ struct OpenAPIDocument {
         return [
             "Name": ["type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[A-Za-z0-9._-]+$"],
             "Network": element(["hosts": named("Host"), "tenants": named("Tenant")]),
-            "Host": element(["address": word, "tunnel": choice(["geneve"])], required: ["address"]),
+            "Host": element(["address": word, "tunnel": choice(["geneve"]), "zone": scalar, "pool": truth], required: ["address"]),
             "Tenant": element(["address-sets": named("AddressSet"), "switches": named("Switch"), "routers": named("Router")]),
             "AddressSet": oneOrMore,
             "Switch": element(
@@ -170,13 +170,15 @@ struct OpenAPIDocument {
                     "ports": named("SwitchPort"), "neighbors": list("Neighbor"), "unknown": choice(["drop", "flood"]),
                     "broadcast": choice(["drop", "flood"]), "multicast": choice(["drop", "flood"]),
                     "egress-access": choice(["first-hop", "last-hop"]),
+                    "placement": choice(["first-hop", "last-hop"]), "router-requests": choice(["answer", "flood"]),
                 ].merging(access) { a, _ in a }),
             "SwitchPort": element([
                 "mac": scalar, "addresses": oneOrMore, "host": scalar, "tap": scalar, "namespace": scalar, "device": scalar, "security": truth,
                 "uplink": truth, "queue": number, "rate": scalar,
             ]),
             "Neighbor": element(["address": word, "mac": word], required: ["address", "mac"]),
-            "Router": element(["ports": named("RouterPort"), "routes": list("Route"), "policies": list("Policy")].merging(access) { a, _ in a }),
+            "Router": element(
+                ["ports": named("RouterPort"), "routes": list("Route"), "policies": list("Policy"), "host": scalar].merging(access) { a, _ in a }),
             "RouterPort": element(["mac": scalar, "addresses": oneOrMore, "switch": scalar, "router": scalar, "port": scalar]),
             "Route": element(["to": word].merging(target) { a, _ in a }, required: ["to"]),
             "Policy": element(

@@ -97,9 +97,9 @@ public final class SwitchListener: @unchecked Sendable {
             }
             .bind(host: at.address, port: at.port).wait()
         channels.append(channel)
-        let where_ = channel.localAddress.map { "\($0.ipAddress ?? at.address):\($0.port ?? at.port)" } ?? "\(at)"
-        log.notice("listening for hosts", metadata: ["address": "\(where_)", "tls": "\(at.isSecure)"])
-        return where_
+        let address = channel.localAddress.map { "\($0.ipAddress ?? at.address):\($0.port ?? at.port)" } ?? "\(at)"
+        log.notice("listening for hosts", metadata: ["address": "\(address)", "tls": "\(at.isSecure)"])
+        return address
     }
 
     public func stop() {

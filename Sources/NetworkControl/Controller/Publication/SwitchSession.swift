@@ -91,6 +91,8 @@ public final class SwitchSession {
     /// The transaction ids of changes since the last comparison: an error about one of them asks for another.
     private var firstChangeXID: UInt32 = 0
     private var sent: UInt64 = 0
+    /// The host has left the network; the connection ends when it has nothing of it any more.
+    private var isLeaving = false
     private var failures = 0
     private var heard: UInt64 = 0
     private var answers = (second: UInt64(0), count: 0)
@@ -323,11 +325,23 @@ public final class SwitchSession {
     /// Has the forwarding element do what changed; while it is not steady, it will be compared later.
     func publish(_ update: HostUpdate) {
         guard state == .steady else { return }
-        if update.isGone { return close("the host is no longer part of the network") }
         sent = update.revision
+        if update.isGone {
+            isLeaving = true
+            commit(Self.removal, revision: update.revision)
+            return changePorts(PortsRequest(all: true, remove: [], ports: []), revision: update.revision)
+        }
         if !update.closed.isEmpty { changePorts(PortsRequest(all: false, remove: update.closed, ports: []), revision: update.revision) }
         commit(update.modifications, revision: update.revision)
         if !update.opened.isEmpty { changePorts(PortsRequest(all: false, remove: [], ports: update.opened), revision: update.revision) }
+    }
+
+    /// Takes everything that is the controller's away.
+    private static var removal: [FlowModification] {
+        let kind: UInt64 = 0xff << 56
+        return EntryKind.allCases.map {
+            .flow(.delete, FlowEntry(table: 0, priority: 0, cookie: UInt64($0.rawValue) << 56), anyTable: true, cookieMask: kind)
+        } + [.deleteMeter(nil)]
     }
 
     private func changePorts(_ change: PortsRequest, revision: UInt64) {
@@ -379,6 +393,7 @@ public final class SwitchSession {
     private func complete(_ xid: UInt32) {
         guard pending.removeValue(forKey: xid) != nil else { return }
         if pending.isEmpty { failures = 0 }
+        defer { if isLeaving, pending.isEmpty { close("the host is no longer part of the network") } }
         let now = pending.values.min().map { $0 - 1 } ?? sent
         guard now > inForce else { return }
         inForce = now
