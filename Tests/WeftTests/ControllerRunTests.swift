@@ -23,7 +23,8 @@ import Testing
         #expect(applied.code == 0 && applied.text.contains("applied as revision 1"), "\(applied.text)\(applied.errors)")
         try #require(lab.wait { lab.isSteady("A") && lab.isSteady("B") }, "\(lab.allLogs)")
         try lab.configureWorkloads()
-        #expect(try lab.net("diff", lab.write()).code == 0)
+        let same = try lab.net("diff", lab.write())
+        #expect(same.code == 0, "\(same.text)\(same.errors)")
         // ICMP errors come from the controller, by way of the host that asked.
         let late = try WeftProgram.runTool(
             "ip", ["netns", "exec", lab.name("web1"), "ping", "-c", "1", "-t", "1", "-W", "1", "10.0.2.10"], in: lab.folder)
