@@ -25,7 +25,8 @@ public struct AssignedNumber: Hashable, Sendable {
 }
 
 extension NetworkTranslation {
-    /// Numbers that were given out or back since the last call; after `takeChanges`, which gives ports of hosts theirs.
+    /// Numbers that were given out or back since the last call, of names since the first call or `restore`; after `takeChanges`, which gives ports of hosts
+    /// theirs.
     public func takeAssignedNumbers() -> [AssignedNumber] {
         var all: [AssignedNumber] = []
         for (kind, path) in InputTranslation.identifiers {

@@ -8,15 +8,15 @@ public struct Identifiers: Sendable {
     private var free: [UInt32] = []
     private var freeFrom = 0
     private let limit: UInt32
-    /// Names whose numbers were given out or back since the last `takeChanges`.
-    private var touched: Set<String> = []
+    /// Names whose numbers were given out or back since the last `takeChanges`; nil while nobody wants to know.
+    private var touched: Set<String>?
 
     public init(limit: UInt64 = RegisterMap.identifierLimit) { self.limit = UInt32(limit) }
 
     /// The names whose numbers were given out or back since the last call, and the highest number that was ever given out.
     mutating func takeChanges() -> (names: [(name: String, number: UInt32?)], highest: Int) {
         defer { touched = [] }
-        return (touched.map { ($0, numbers[$0]) }, names.count - 1)
+        return ((touched ?? []).map { ($0, numbers[$0]) }, names.count - 1)
     }
 
     /// Begins with numbers that were given out before; none is in use yet.
@@ -46,7 +46,7 @@ public struct Identifiers: Sendable {
             names[Int(number)] = name
         }
         numbers[name] = number
-        touched.insert(name)
+        touched?.insert(name)
         return UInt64(number)
     }
 
@@ -55,7 +55,7 @@ public struct Identifiers: Sendable {
     /// Gives a name's number back.
     public mutating func release(_ name: String) {
         guard let number = numbers.removeValue(forKey: name) else { return }
-        touched.insert(name)
+        touched?.insert(name)
         free.append(number)
         if freeFrom > 1024, freeFrom * 2 > free.count {
             free.removeFirst(freeFrom)

@@ -26,7 +26,10 @@ public final class LogicalController {
     /// The devices of each host, by name.
     private var devices: [String: [String: HostDevice]] = [:]
 
-    public init() {}
+    public init() {
+        // From now on numbers are taken note of.
+        _ = translation.takeAssignedNumbers()
+    }
 
     /// Begins with a network that is in force already: nothing is to be told, hosts are compared with it when they connect.
     public convenience init(_ network: NetworkDescription, revision: UInt64, numbers: [AssignedNumber]) {
