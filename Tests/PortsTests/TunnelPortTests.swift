@@ -316,11 +316,13 @@ import Wire
         let lab = TunnelLab(hosts: 2)
         func descriptors() -> Int { (0..<1024).count { fcntl($0, F_GETFD) >= 0 } }
         let before = descriptors()
-        for kind in [PortKind.vxlan, .geneve, .gre] {
-            let (a, b) = try pair(lab, kind)
+        let rounds = 40
+        for round in 0..<rounds {
+            let (a, b) = try pair(lab, [PortKind.vxlan, .geneve, .gre][round % 3])
             a.close()
             b.close()
         }
-        #expect(descriptors() == before)
+        // Other tests of the process have descriptors of their own meanwhile; one left open by each port would be twice as many as rounds.
+        #expect(descriptors() < before + rounds)
     }
 }
