@@ -115,7 +115,7 @@ public final class OpenFlowSession: @unchecked Sendable {
     }
 
     /// Takes the flow-mods that come next, as far as nobody but the tables has to do with them; leaves the rest, and what is to be refused, to
-    /// `handle`. A tenth of its cost.
+    /// `handle`.
     private func takePlainFlowMods() {
         guard decoder != nil, role != .slave, peer != .snooper, !agent.isShown, tables.onAddition == nil else { return }
         let now = monotonicNow()
