@@ -170,18 +170,13 @@ private struct LineIndex {
 
 /// What a file's commands leave in the tables (OpenFlow 1.3.5 §6.4); for printing, so plainly written.
 private struct FlowFileTables {
-    private struct Identity: Hashable {
-        var table: UInt8
-        var priority: UInt16
-        var match: Match
-    }
-    private var index: [Identity: Int] = [:]
+    private var index: [FlowEntry.Identity: Int] = [:]
     private var slots: [FlowEntry?] = []
     var entries: [FlowEntry] { slots.compactMap { $0 } }
 
     mutating func apply(_ m: FlowModification) {
         guard case .flow(let command, let e, let anyTable, let cookieMask, let outPort) = m else { return }
-        let identity = Identity(table: e.table, priority: e.priority, match: e.match)
+        let identity = e.identity
         func selects(_ slot: FlowEntry?) -> Bool {
             guard let s = slot, anyTable || s.table == e.table, s.cookie & cookieMask == e.cookie & cookieMask else { return false }
             if let outPort, !s.actions.contains(where: { if case .output(outPort, _) = $0 { true } else { false } }) { return false }
@@ -205,13 +200,13 @@ private struct FlowFileTables {
                 guard let s = slots[i], command == .delete ? s.match.isWithin(e.match) : s.match == e.match && s.priority == e.priority else {
                     continue
                 }
-                index[Identity(table: s.table, priority: s.priority, match: s.match)] = nil
+                index[s.identity] = nil
                 slots[i] = nil
             }
         }
     }
 
-    private mutating func append(_ e: FlowEntry, _ identity: Identity) {
+    private mutating func append(_ e: FlowEntry, _ identity: FlowEntry.Identity) {
         index[identity] = slots.count
         slots.append(e)
     }

@@ -39,3 +39,14 @@ public struct FlowEntry: Hashable, Sendable {
         self.flags = flags
     }
 }
+
+extension FlowEntry {
+    /// What tells entries apart: one that is added with the same table, priority and match takes the other's place (OpenFlow 1.3.5 §6.4).
+    public struct Identity: Hashable, Sendable {
+        public let table: UInt8
+        public let priority: UInt16
+        public let match: Match
+    }
+
+    public var identity: Identity { Identity(table: table, priority: priority, match: match) }
+}

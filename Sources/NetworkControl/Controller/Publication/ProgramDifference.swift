@@ -18,31 +18,20 @@ public struct ProgramDifference: Sendable {
 
     public var isEmpty: Bool { modifications.isEmpty }
 
-    private struct Key: Hashable {
-        var table: UInt8
-        var priority: UInt16
-        var match: Match
-        init(_ e: FlowEntry) {
-            table = e.table
-            priority = e.priority
-            match = e.match
-        }
-    }
-
     /// - Parameters:
     ///   - entries, meters: what the forwarding element has, as it tells.
     ///   - program: what it is to have.
     ///   - version: in which the entries are told; an entry counts as the same when it reads the same over the wire.
     public init(from entries: [FlowEntry], meters: [Meter], to program: HostProgram, version: OpenFlowVersion) {
-        var present: [Key: FlowEntry] = [:]
+        var present: [FlowEntry.Identity: FlowEntry] = [:]
         present.reserveCapacity(entries.count)
-        for e in entries { present[Key(e)] = e }
+        for e in entries { present[e.identity] = e }
         let encoder = MessageEncoder(version)
         var decoder = MessageDecoder(version)
         var puts: [FlowModification] = []
         for wanted in program.entries {
             let asTold = Self.asTold(wanted, encoder, &decoder)
-            if let had = present.removeValue(forKey: Key(asTold)) {
+            if let had = present.removeValue(forKey: asTold.identity) {
                 if had.actions == asTold.actions, had.cookie == asTold.cookie, had.idleTimeout == 0, had.hardTimeout == 0 { continue }
                 changed += 1
             } else {

@@ -76,17 +76,6 @@ struct ConfiguredProgram: Sendable {
 
     private init() {}
 
-    private struct Identity: Hashable {
-        var table: UInt8
-        var priority: UInt16
-        var match: Match
-        init(_ e: FlowEntry) {
-            table = e.table
-            priority = e.priority
-            match = e.match
-        }
-    }
-
     /// The changes that lead from this program to another one: groups and meters first, then entries that are new or different, then what is gone.
     ///
     /// Entries that are equal are left alone, so that they keep their counters; one that is gone from the switch meanwhile comes back. Entries that
@@ -101,10 +90,10 @@ struct ConfiguredProgram: Sendable {
         for group in new.groupsInOrder where groups[group.id] != group {
             out.append(groups[group.id] == nil ? .addGroup(group) : .modifyGroup(group))
         }
-        let present = Dictionary(live.map { (Identity($0), $0) }, uniquingKeysWith: { $1 })
-        let wanted = Set(new.entries.map(Identity.init))
-        for e in new.entries where present[Identity(e)] != e { out.append(.flow(.add, e)) }
-        for e in entries where !wanted.contains(Identity(e)) && present[Identity(e)] != nil { out.append(.flow(.deleteStrict, e)) }
+        let present = Dictionary(live.map { ($0.identity, $0) }, uniquingKeysWith: { $1 })
+        let wanted = Set(new.entries.map(\.identity))
+        for e in new.entries where present[e.identity] != e { out.append(.flow(.add, e)) }
+        for e in entries where !wanted.contains(e.identity) && present[e.identity] != nil { out.append(.flow(.deleteStrict, e)) }
         for id in groups.keys.sorted() where new.groups[id] == nil { out.append(.deleteGroup(id)) }
         for id in meters.keys.sorted() where new.meters[id] == nil { out.append(.deleteMeter(id)) }
         return out

@@ -281,9 +281,7 @@ extension Action {
         default: false
         }
     }
-}
 
-extension Action {
     /// Whether it names no group or meter, which would have to exist, and holds no other actions.
     var refersToNothing: Bool {
         switch self {
