@@ -1,12 +1,13 @@
 import Datapath
 import Flow
+import Synchronization
 import Testing
 
 /// What the control side gets and gives: packets to and from controllers, entries that end, counters of groups and meters.
 @Suite struct ControllerPacketTests {
     private func bench(_ flows: String) throws -> (LiveForwardingTests.Bench, PacketInQueue) {
         let bench = try LiveForwardingTests.Bench(flows)
-        let queue = PacketInQueue {}
+        let queue = PacketInQueue(wake: {})
         bench.worker.packetIns = queue
         return (bench, queue)
     }
@@ -58,6 +59,40 @@ import Testing
         #expect(queue.takeAll().count == PacketInQueue.limit)
         let c = bench.worker.counters
         #expect(c.received == c.ended)
+    }
+
+    @Test func aLonePacketIsDeliveredByTheWorkerAndOthersWakeTheControlSide() throws {
+        let bench = try LiveForwardingTests.Bench("in_port=1 actions=controller\nin_port=2 actions=output:3")
+        let frame = try LiveForwardingTests.frame(LiveForwardingTests.tcp)
+        let wakes = Atomic<Int>(0)
+        let deliveries = Atomic<Int>(0)
+        let isBusy = Atomic<Bool>(false)
+        let queue = PacketInQueue(
+            wake: { wakes.add(1, ordering: .relaxed) },
+            deliverNow: {
+                if isBusy.load(ordering: .relaxed) { return false }
+                deliveries.add(1, ordering: .relaxed)
+                return true
+            })
+        bench.worker.packetIns = queue
+        func told(_ frames: Int, port: UInt32 = 1, now: UInt64) -> [Int] {
+            bench.now = now
+            bench.receive(Array(repeating: frame, count: frames), port: port)
+            defer { _ = queue.takeAll() }
+            return [deliveries.exchange(0, ordering: .relaxed), wakes.exchange(0, ordering: .relaxed), queue.waitingCount]
+        }
+        #expect(told(1, now: 1_000_000) == [1, 0, 1])
+        // Too soon after the last, then one in a batch of others, then late enough.
+        #expect(told(1, now: 1_100_000) == [0, 1, 1])
+        #expect(told(3, now: 2_000_000) == [0, 1, 3])
+        #expect(told(1, now: 3_000_000) == [1, 0, 1])
+        #expect(told(1, port: 2, now: 4_000_000) == [0, 0, 0])
+        isBusy.store(true, ordering: .relaxed)
+        #expect(told(1, now: 5_000_000) == [0, 1, 1])
+        // While some wait, somebody has been told.
+        bench.receive([frame], port: 1)
+        #expect(wakes.exchange(0, ordering: .relaxed) == 1)
+        #expect(told(1, now: 7_000_000) == [0, 0, 2])
     }
 
     @Test func aPacketFromAControllerTakesItsActions() throws {

@@ -7,7 +7,7 @@ import Synchronization
 
 /// A running switch: its tables, its ports, and the threads that forward between them.
 ///
-/// **Who does what.** All changes happen on one serial queue, `control`; every public method may be called from any thread and runs there. Workers forward on
+/// **Who does what.** All changes happen in one order, that of `control`; every public method may be called from any thread and runs there. Workers forward on
 /// threads of their own and are reached between two batches (`ForwardingThread.perform`), never while the tables' lock is held. Facts go up as
 /// `SwitchEvent`s through `onEvent`.
 ///
@@ -33,8 +33,7 @@ public final class VirtualSwitch: @unchecked Sendable {
 
     public let options: Options
     public let tables: FlowTables
-    let control = DispatchQueue(label: "control")
-    private let controlKey = DispatchSpecificKey<Bool>()
+    let control = ControlQueue()
     private(set) var threads: [ForwardingThread] = []
     private(set) var attached: [UInt32: any LivePort] = [:]
     private var timer: (any DispatchSourceTimer)?
@@ -46,7 +45,6 @@ public final class VirtualSwitch: @unchecked Sendable {
     public init(options: Options = Options()) throws(PortError) {
         self.options = options
         tables = FlowTables(limits: options.limits, ports: PortRegistry(admitsNamedPorts: false))
-        control.setSpecific(key: controlKey, value: true)
         for i in 0..<max(options.workers, 1) {
             let worker = Worker(tables: tables, usesCache: options.usesCache, maxFrameLength: options.maxFrameLength)
             threads.append(
@@ -57,13 +55,12 @@ public final class VirtualSwitch: @unchecked Sendable {
 
     /// Runs something on the control queue, also from there.
     func onControl<R>(_ body: () throws -> R) rethrows -> R {
-        if DispatchQueue.getSpecific(key: controlKey) == true { return try body() }
-        return try control.sync(execute: body)
+        try control.sync(body)
     }
 
     /// Runs something on the control queue: at once when called there, otherwise later.
     func passToControl(_ body: @escaping @Sendable () -> Void) {
-        if DispatchQueue.getSpecific(key: controlKey) == true { body() } else { control.async(execute: body) }
+        if control.isCurrent { body() } else { control.async(body) }
     }
 
     /// Begins to forward.
@@ -72,11 +69,7 @@ public final class VirtualSwitch: @unchecked Sendable {
             guard !isRunning else { return }
             isRunning = true
             for thread in threads { thread.start() }
-            let timer = DispatchSource.makeTimerSource(queue: control)
-            timer.schedule(deadline: .now() + 1, repeating: 1, leeway: .milliseconds(100))
-            timer.setEventHandler { [unowned self] in tick() }
-            timer.resume()
-            self.timer = timer
+            timer = control.every(.seconds(1), leeway: .milliseconds(100)) { [unowned self] in tick() }
         }
     }
 

@@ -31,6 +31,7 @@ final class ProgramExecutor {
     }
     /// When set, takes what goes to the controllers.
     var packetIns: PacketInQueue?
+    private var newPacketIns = PacketInQueue.Unannounced()
     /// Whether meters and learned addresses are left as they are: for a trace in a running switch.
     var hasNoEffects = false
     private let meters: MeterStore
@@ -83,6 +84,12 @@ final class ProgramExecutor {
         default: return 1
         }
     }
+
+    /// Whether packets went to the controllers of which they have not been told.
+    var hasNewPacketIns: Bool { newPacketIns.count != 0 }
+
+    /// Tells the control side of them.
+    @inline(never) func announcePacketIns(now: UInt64) { packetIns?.announce(&newPacketIns, now: now) }
 
     func takeEffects() -> [UInt32] {
         defer { pendingEffects.removeAll(keepingCapacity: true) }
@@ -164,7 +171,7 @@ final class ProgramExecutor {
         case .tunnel: stage?.setTunnel(c, at + 1)
         case .controller:
             let isNotice = header & 0x100 != 0
-            let isTaken = packetIns?.append(packet, at) ?? true
+            let isTaken = packetIns?.append(packet, at, &newPacketIns) ?? true
             if isNotice { break }
             guard isTaken else {
                 drop(&packet, DropReason.controllerQueueFull.rawValue)

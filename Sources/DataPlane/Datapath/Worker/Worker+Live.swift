@@ -26,6 +26,7 @@ extension Worker {
         if hot.pointee.isMirrored { forwardMirrored(count) } else { forward(count) }
         hot.pointee.isInBatch = false
         executor.stage?.flush()
+        if executor.hasNewPacketIns { executor.announcePacketIns(now: now) }
     }
 
     /// Describes the packets in the slots.
@@ -96,6 +97,7 @@ extension Worker {
         if executor.hasEffects { applyEffects(now: now) }
         if !translator.frozen.isEmpty { forgetFrozen() }
         executor.stage?.flush()
+        if executor.hasNewPacketIns { executor.announcePacketIns(now: now) }
         return true
     }
 

@@ -66,7 +66,7 @@ extension SwitchDaemon {
                 _ = vswitch.packetOut(a.frame, inPort: ReservedPort.controller, metadata: a.metadata, actions: a.actions)
             }
         }
-        let packetIns = PacketInQueue { [weak vswitch] in vswitch?.control.async(execute: deliver) }
+        let packetIns = PacketInQueue(wake: { [weak vswitch] in vswitch?.control.async(deliver) })
         queue.withLock { $0 = packetIns }
         for thread in vswitch.threads { vswitch.reach(thread) { thread.worker.packetIns = packetIns } }
     }

@@ -61,7 +61,9 @@ public final class OpenFlowAgent: @unchecked Sendable {
         self.options = options
         vswitch.onControl {
             let control = vswitch.control
-            let queue = PacketInQueue { [weak self] in control.async { [weak self] in self?.deliverPacketIns() } }
+            let queue = PacketInQueue(
+                wake: { [weak self] in control.async { [weak self] in self?.deliverPacketIns() } },
+                deliverNow: { [weak self] in control.tryNow { self?.deliverPacketIns() } })
             packetIns = queue
             for thread in vswitch.threads { vswitch.reach(thread) { thread.worker.packetIns = queue } }
             // Workers, too, end entries, and learn them.
