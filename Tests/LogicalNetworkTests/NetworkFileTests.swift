@@ -221,6 +221,36 @@ import Wire
             ("host: b}", "host: b, tap: \"a/b\"}", "port q: 'a/b' is no name of a device or namespace: no '/', no spaces, not '.' or '..'"),
             ("host: b}", "host: b, namespace: ..}", "port q: '..' is no name of a device or namespace: no '/', no spaces, not '.' or '..'"),
             ("host: b}", "uplink: true}", "port q is an uplink and has no host"),
+            (
+                "addresses: 10.0.1.1/24}", "addresses: 10.0.1.1/24, in-line: {host: c}}",
+                "in-line element at port two of router r: there is no host 'c'"
+            ),
+            (
+                "addresses: 10.0.1.1/24}", "addresses: 10.0.1.1/24, in-line: {peer-side: {tap: x}}}",
+                "in-line element at port two of router r has no host: where it is"
+            ),
+            (
+                "addresses: 10.0.1.1/24}", "addresses: 10.0.1.1/24, in-line: {host: a, peer-side: {tap: x}, router-side: {tap: x}}}",
+                "t/r/two:peer-side: x of host a is already port t/r/two:router-side"
+            ),
+            (
+                "addresses: 10.0.1.1/24}", "addresses: 10.0.1.1/24, in-line: {host: a, peer-side: {device: a/b}}}",
+                "in-line element at port two of router r, peer-side: 'a/b' is no name of a device or namespace: no '/', no spaces, not '.' or '..'"
+            ),
+            (
+                "addresses: 10.0.1.1/24}", "addresses: 10.0.1.1/24, in-line: {host: a, peer-side: {tap: x, device: y}}}",
+                "in-line element at port two of router r, peer-side: is attached more than once: give one of tap, namespace and device"
+            ),
+            (
+                "u: {ports: {x: {mac: \"02:00:00:00:00:03\", addresses: 10.0.1.2, host: a}}}\n    routers:\n      r:\n        ports:\n          one: {switch: s, addresses: [10.0.0.1/24, \"fd00::1/64\"]}\n          two: {switch: u, addresses: 10.0.1.1/24}",
+                "u: {placement: last-hop, ports: {}}\n    routers:\n      r:\n        ports:\n          two: {switch: u, addresses: 10.0.1.1/24, in-line: {host: a}}",
+                "in-line element at port two of router r: packets from the router do not pass there, since switch u has 'placement: last-hop'"
+            ),
+            (
+                "two: {switch: u, addresses: 10.0.1.1/24}",
+                "two: {router: o, port: z, addresses: 10.0.5.2/24, in-line: {host: a}}\n      o: {ports: {z: {router: r, port: two, addresses: 10.0.5.1/24, in-line: {host: b}}}}",
+                "in-line element at port two of router r: port z of router o, at the other end, has one already"
+            ),
         ])
     func whatCannotBeIsRefusedWhole(old: String, new: String, expected: String) {
         #expect(Self.faults(Self.right) == [])

@@ -7,21 +7,15 @@ import Testing
 
 /// What a host holds that does what it is told and nothing else.
 private struct NaiveHost {
-    struct Key: Hashable {
-        var table: UInt8
-        var priority: UInt16
-        var match: Match
-    }
-    var entries: [Key: FlowEntry] = [:]
+    var entries: [FlowEntry.Identity: FlowEntry] = [:]
     var meters: [UInt32: Meter] = [:]
 
     mutating func apply(_ m: FlowModification) {
         switch m {
-        case .flow(.add, let e, _, _, _): entries[Key(table: e.table, priority: e.priority, match: e.match)] = e
+        case .flow(.add, let e, _, _, _): entries[e.identity] = e
         case .flow(.deleteStrict, let e, _, _, _):
-            let key = Key(table: e.table, priority: e.priority, match: e.match)
-            #expect(entries[key] != nil, "it is told to delete what it does not have: \(FlowText.text(e))")
-            entries[key] = nil
+            #expect(entries[e.identity] != nil, "it is told to delete what it does not have: \(FlowText.text(e))")
+            entries[e.identity] = nil
         case .flow(.delete, let e, let anyTable, let mask, _):
             for (key, entry) in entries where (anyTable || key.table == e.table) && entry.cookie & mask == e.cookie & mask { entries[key] = nil }
         case .addMeter(let meter):
@@ -59,9 +53,7 @@ private struct NaiveHost {
                     Issue.record("\(name), seed \(seed), step \(step): missing \(missing.prefix(5)), too many \(extra.prefix(5))")
                     return
                 }
-                #expect(
-                    program.entries.count == Set(program.entries.map { NaiveHost.Key(table: $0.table, priority: $0.priority, match: $0.match) }).count
-                )
+                #expect(program.entries.count == Set(program.entries.map(\.identity)).count)
             }
         }
         #expect(hosts.values.contains { $0.entries.count > 100 })

@@ -182,7 +182,10 @@ import Wire
                     (plain.tenants[t].switches[s].placement, plain.tenants[t].switches[s].egressAccess) = (.firstHop, .firstHop)
                     for p in plain.tenants[t].switches[s].ports.indices { plain.tenants[t].switches[s].ports[p].rateKilobits = nil }
                 }
-                for r in plain.tenants[t].routers.indices { plain.tenants[t].routers[r].host = nil }
+                for r in plain.tenants[t].routers.indices {
+                    plain.tenants[t].routers[r].host = nil
+                    for p in plain.tenants[t].routers[r].ports.indices { plain.tenants[t].routers[r].ports[p].inLine = nil }
+                }
             }
             let other = random.placedAnew(plain)
             let (a, b) = (try Self.simulate(plain), try Self.simulate(other))

@@ -43,7 +43,8 @@ struct RandomNetwork {
 
     /// Puts a switch or router elsewhere, or hosts into other zones.
     private mutating func place(_ n: inout NetworkDescription, _ t: Int, _ s: Int, _ r: Int) {
-        switch next(4) {
+        switch next(6) {
+        case 4, 5: if !n.tenants[t].routers[r].ports.isEmpty { toggleInLine(&n, t, r, next(n.tenants[t].routers[r].ports.count)) }
         case 0: n.tenants[t].switches[s].placement = pick([.firstHop, .lastHop])
         case 1: n.tenants[t].routers[r].host = next(2) == 0 ? nil : "h\(next(3))"
         case 2: n.tenants[t].switches[s].routerRequests = pick([.answer, .flood])
@@ -56,6 +57,12 @@ struct RandomNetwork {
         }
     }
 
+    /// Puts an element on a router port's wire, or takes it away.
+    private mutating func toggleInLine(_ n: inout NetworkDescription, _ t: Int, _ r: Int, _ p: Int) {
+        let isThere = n.tenants[t].routers[r].ports[p].inLine != nil
+        n.tenants[t].routers[r].ports[p].inLine = isThere ? nil : InLineElement(host: "h\(next(3))", routerSide: nil, peerSide: nil)
+    }
+
     /// The same network with everything placed anew, as valid as before.
     mutating func placedAnew(_ network: NetworkDescription) -> NetworkDescription {
         while true {
@@ -64,6 +71,16 @@ struct RandomNetwork {
                 for s in other.tenants[t].switches.indices { other.tenants[t].switches[s].placement = pick([.firstHop, .lastHop, .lastHop]) }
                 for s in other.tenants[t].switches.indices { other.tenants[t].switches[s].egressAccess = pick([.firstHop, .lastHop]) }
                 for r in other.tenants[t].routers.indices { other.tenants[t].routers[r].host = pick([nil, "h0", "h1", "h2"]) }
+                for r in other.tenants[t].routers.indices {
+                    for (p, port) in other.tenants[t].routers[r].ports.enumerated() where next(4) == 0 {
+                        let mayHaveOne =
+                            switch port.peer {
+                            case .logicalSwitch(let name): other.tenants[t].switches.contains { $0.name == name && $0.placement == .firstHop }
+                            case .router: r == 0
+                            }
+                        if mayHaveOne { toggleInLine(&other, t, r, p) }
+                    }
+                }
             }
             let pool = next(4)
             for h in 0..<3 {

@@ -23,6 +23,9 @@ struct Scenario {
         var trace: String?
         var send: String?
         var request: String?
+        /// The router port on whose wire there is an in-line element, and whether it lets frames pass from now on.
+        var element: String?
+        var passes: Bool?
 
         var to: String?
         var port: Int?

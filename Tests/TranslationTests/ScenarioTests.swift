@@ -44,6 +44,9 @@ import Testing
                 let replies = fate.deliveries.filter { $0.port == from }
                 #expect(replies.count == 1 && replies.allSatisfy { Frames.source($0.bytes) == step.by && $0.bytes[21] == 2 }, label)
                 #expect(Set(fate.deliveries.map(\.port)).subtracting([from]) == Set(step.seen!), label)
+            } else if let element = step.element {
+                let passes = step.passes!
+                network.inLine = { port, frame in passes || !port.hasPrefix(element + ":") ? frame : nil }
             } else {
                 Issue.record("\(label): it is no step")
             }

@@ -36,12 +36,17 @@ public struct RouterPort: Hashable, Sendable {
     public var mac: MACAddress?
     public var addresses: [AddressPrefix]
     public var peer: Peer
+    /// On the wire between the two.
+    public var inLine: InLineElement?
     public var place: Place
-    public init(name: String, mac: MACAddress? = nil, addresses: [AddressPrefix], peer: Peer, place: Place = .none) {
+    public init(
+        name: String, mac: MACAddress? = nil, addresses: [AddressPrefix], peer: Peer, inLine: InLineElement? = nil, place: Place = .none
+    ) {
         self.name = name
         self.mac = mac
         self.addresses = addresses
         self.peer = peer
+        self.inLine = inLine
         self.place = place
     }
 }

@@ -4,7 +4,10 @@ extension NetworkValidation {
     mutating func checkRouter(_ router: LogicalRouter, in scope: TenantScope) {
         checkNames("port", router.ports.map { ($0.name, $0.place) })
         if let host = router.host, !hostNames.contains(host) { fault(router.place, "router \(router.name): there is no host '\(host)'") }
-        for port in router.ports { checkPort(port, of: router, scope) }
+        for port in router.ports {
+            checkPort(port, of: router, scope)
+            if let element = port.inLine { checkInLine(element, on: port, of: router, scope) }
+        }
         checkSubnets(router)
         checkRoutes(router, scope)
         checkPolicies(router, scope)
@@ -51,6 +54,23 @@ extension NetworkValidation {
             if let mac = port.mac, mac == peer.mac { fault(port.place, "\(what) has the mac of its peer") }
             if let own = port.addresses.first(where: { a in peer.addresses.contains { $0.address == a.address } }) {
                 fault(port.place, "\(what) has the address \(own.address) of its peer")
+            }
+        }
+    }
+
+    private mutating func checkInLine(_ element: InLineElement, on port: RouterPort, of router: LogicalRouter, _ scope: TenantScope) {
+        let what = "in-line element at port \(port.name) of router \(router.name)"
+        if !hostNames.contains(element.host) { fault(element.place, "\(what): there is no host '\(element.host)'") }
+        for side in InLineElement.Side.allCases { checkAttachment(element.port(side), "\(what), \(side.rawValue)") }
+        switch port.peer {
+        case .logicalSwitch(let name):
+            // The router would send past the wire, to the machine's host.
+            if scope.switches[name]?.placement == .lastHop {
+                fault(element.place, "\(what): packets from the router do not pass there, since switch \(name) has 'placement: last-hop'")
+            }
+        case .router(let name, let peer):
+            if scope.routers[name]?.ports.first(where: { $0.name == peer })?.inLine != nil, (name, peer) < (router.name, port.name) {
+                fault(element.place, "\(what): port \(peer) of router \(name), at the other end, has one already")
             }
         }
     }

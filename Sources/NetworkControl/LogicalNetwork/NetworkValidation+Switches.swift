@@ -11,7 +11,7 @@ extension NetworkValidation {
                 "switch \(s.name): with 'placement: last-hop' it has one router; port \(second.port.name) of router \(second.router.name) is a second"
             )
         }
-        for port in s.ports { checkAttachment(port) }
+        for port in s.ports { checkAttachment(port, "port \(port.name)") }
         checkAddresses(s, scope)
         checkSubnets(s, scope)
         checkAccess(s.access, of: "switch \(s.name)", ports: Set(s.ports.map(\.name)), in: scope)
@@ -31,26 +31,25 @@ extension NetworkValidation {
         }
         for address in port.addresses where !address.isOfOneMachine { fault(port.place, "\(what): \(address) is no address of one machine") }
         if let host = port.host, !hostNames.contains(host) { fault(port.place, "\(what): there is no host '\(host)'") }
-        if let attachment = port.attachment {
-            if port.host == nil { fault(port.place, "\(what) is attached to '\(attachment.name)' but has no host") }
-            if case .namespace = attachment {
-                if attachment.name.isEmpty { fault(port.place, "\(what): a namespace has a name") }
-                if port.name.utf8.count > NetworkLimits.deviceNameLength {
-                    fault(
-                        port.place,
-                        "\(what): a device in a namespace has the port's name, of \(NetworkLimits.deviceNameLength) characters at most")
-                }
-            } else if attachment.name.isEmpty || attachment.name.utf8.count > NetworkLimits.deviceNameLength {
-                fault(port.place, "\(what): '\(attachment.name)' is no device name: 1 to \(NetworkLimits.deviceNameLength) characters")
-            }
-        }
+        if let attachment = port.attachment, port.host == nil { fault(port.place, "\(what) is attached to '\(attachment.name)' but has no host") }
     }
 
     /// What the kernel takes for the name of a device or namespace.
-    private mutating func checkAttachment(_ port: SwitchPort) {
-        guard let name = port.attachment?.name, !name.isEmpty else { return }
+    mutating func checkAttachment(_ port: SwitchPort, _ what: String) {
+        guard let attachment = port.attachment else { return }
+        let name = attachment.name
+        if case .namespace = attachment {
+            if name.isEmpty { fault(port.place, "\(what): a namespace has a name") }
+            if port.name.utf8.count > NetworkLimits.deviceNameLength {
+                fault(
+                    port.place, "\(what): a device in a namespace has the port's name, of \(NetworkLimits.deviceNameLength) characters at most")
+            }
+        } else if name.isEmpty || name.utf8.count > NetworkLimits.deviceNameLength {
+            fault(port.place, "\(what): '\(name)' is no device name: 1 to \(NetworkLimits.deviceNameLength) characters")
+        }
+        if name.isEmpty { return }
         if name == "." || name == ".." || name.contains(where: { $0 == "/" || $0.isWhitespace || $0.asciiValue.map { $0 < 0x20 } ?? false }) {
-            fault(port.place, "port \(port.name): '\(name)' is no name of a device or namespace: no '/', no spaces, not '.' or '..'")
+            fault(port.place, "\(what): '\(name)' is no name of a device or namespace: no '/', no spaces, not '.' or '..'")
         }
     }
 

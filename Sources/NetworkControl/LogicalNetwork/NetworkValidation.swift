@@ -87,6 +87,17 @@ struct NetworkValidation {
                 }
             }
             for r in tenant.routers { checkRouter(r, in: scope) }
+            for (router, port, element) in tenant.inLineElements {
+                for side in InLineElement.Side.allCases {
+                    guard let attachment = element.attachment(side) else { continue }
+                    let path = "\(tenant.name)/\(router)/\(port.name(of: side))"
+                    // The two sides are devices of different names in one namespace.
+                    let isShared = if case .namespace = attachment { true } else { false }
+                    guard let other = attachments.updateValue(path, forKey: "\(element.host) \(attachment.name)") else { continue }
+                    if isShared, other == "\(tenant.name)/\(router)/\(port.name(of: side == .peer ? .router : .peer))" { continue }
+                    fault(element.place, "\(path): \(attachment.name) of host \(element.host) is already port \(other)")
+                }
+            }
         }
     }
 

@@ -29,20 +29,39 @@ struct RouterReader {
         }
         let peers = (r.text("switch"), r.text("router"))
         let peerPort = r.text("port")
+        let element = r.node("in-line").flatMap { inLine(name, $0) }
         switch peers {
         case (let s?, nil):
             if peerPort != nil { r.fault("only with 'router' it has a 'port', that of the other router") }
-            return RouterPort(name: name, mac: mac, addresses: addresses, peer: .logicalSwitch(s), place: place)
+            return RouterPort(name: name, mac: mac, addresses: addresses, peer: .logicalSwitch(s), inLine: element, place: place)
         case (nil, let router?):
             guard let peerPort else {
                 r.missing("port: which one of router \(router) it leads to")
                 return nil
             }
-            return RouterPort(name: name, mac: mac, addresses: addresses, peer: .router(router, port: peerPort), place: place)
+            return RouterPort(
+                name: name, mac: mac, addresses: addresses, peer: .router(router, port: peerPort), inLine: element, place: place)
         default:
             r.fault("leads to a switch or to a router: give one of the two")
             return nil
         }
+    }
+
+    private func inLine(_ port: String, _ node: Node) -> InLineElement? {
+        let what = "in-line element at port \(port) of router \(name)"
+        guard var r = ElementReader(node, what: what, collector) else { return nil }
+        defer { r.finish() }
+        func attachment(_ side: InLineElement.Side) -> SwitchPort.Attachment? {
+            guard let node = r.node(side.rawValue), var s = ElementReader(node, what: "\(what), \(side.rawValue)", collector) else { return nil }
+            defer { s.finish() }
+            return SwitchReader.attachment(&s)
+        }
+        let sides = (attachment(.router), attachment(.peer))
+        guard let host = r.text("host") else {
+            r.missing("host: where it is")
+            return nil
+        }
+        return InLineElement(host: host, routerSide: sides.0, peerSide: sides.1, place: Place(node))
     }
 
     /// `via: ADDRESS` or `drop: true`.

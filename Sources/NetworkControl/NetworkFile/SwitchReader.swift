@@ -31,17 +31,22 @@ struct SwitchReader {
         port.isUplink = r.bool("uplink") ?? false
         port.addresses = r.values("addresses", "an IP address", IPAddress.init)
         port.host = r.text("host")
-        var attachments: [SwitchPort.Attachment] = []
-        if let tap = r.text("tap") { attachments.append(.tap(tap)) }
-        if let namespace = r.text("namespace") { attachments.append(.namespace(namespace)) }
-        if let device = r.text("device") { attachments.append(.device(device)) }
-        if attachments.count > 1 { r.fault("is attached more than once: give one of tap, namespace and device") }
-        port.attachment = attachments.first
+        port.attachment = Self.attachment(&r)
         port.isSecured = r.bool("security") ?? !port.isUplink
         if port.isSecured, port.isUplink { r.fault("is an uplink and cannot be secured: the machines behind it are not known") }
         port.queue = r.integer("queue", 0...0xffff_fffe)
         port.rateKilobits = r.value("rate", "a number of kbit/s, Mbit/s or Gbit/s", Self.rate)
         return port
+    }
+
+    /// `tap`, `namespace` or `device`.
+    static func attachment(_ r: inout ElementReader) -> SwitchPort.Attachment? {
+        var attachments: [SwitchPort.Attachment] = []
+        if let tap = r.text("tap") { attachments.append(.tap(tap)) }
+        if let namespace = r.text("namespace") { attachments.append(.namespace(namespace)) }
+        if let device = r.text("device") { attachments.append(.device(device)) }
+        if attachments.count > 1 { r.fault("is attached more than once: give one of tap, namespace and device") }
+        return attachments.first
     }
 
     /// `500 kbit/s`, `10 Mbit/s`, `2.5 Gbit/s`, from 1 kbit/s.

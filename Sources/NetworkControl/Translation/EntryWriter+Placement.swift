@@ -26,6 +26,17 @@ extension EntryWriter {
         add(e)
     }
 
+    /// A port on whose wire there is an in-line element: to the element's port on this side (FW-030).
+    mutating func detour(_ row: Row) {
+        var e = draft(.egressMapping, EntryPriority.normal, .link, datapath: row[0], egress: row[1])
+        e.load(RegisterMap.egressPort, row[2])
+        e.load(RegisterMap.host, row[3])
+        e.load(RegisterMap.check, checks.ofPort(row[2]))
+        e.markDone()
+        e.next(.physicalMapping)
+        add(e)
+    }
+
     /// Goes on in the datapath behind a link.
     mutating func resumption(_ row: Row) {
         var e = EntryDraft(.arrival, EntryPriority.raised, Cookie(.link, datapath: row[0], detail: row[2]))

@@ -25,7 +25,7 @@ struct EntryWriter {
     /// The tables of the universal plane; the first column of each is the datapath.
     ///
     /// What holds workloads to their addresses is looked at where their packets come in and nowhere else, so only that host gets it.
-    static func sections(_ f: ForwardingTables) -> [Section] {
+    static func sections(_ c: ControlTables, _ f: ForwardingTables) -> [Section] {
         [
             Section(relation: f.switchBases) { $0.switchBase($1) },
             Section(relation: f.portSecurity, hostColumn: 4) { $0.portSecurity($1) },
@@ -36,6 +36,7 @@ struct EntryWriter {
             Section(relation: f.unknownAddresses) { $0.unknownAddress($1) },
             Section(relation: f.egressHosts) { $0.egressHost($1) },
             Section(relation: f.linkEntries) { $0.link($1) },
+            Section(relation: c.detours) { $0.detour($1) },
             Section(relation: f.distantLinks) { $0.distantLink($1) },
             Section(relation: f.resumptions) { $0.resumption($1) },
             Section(relation: f.routerBases) { $0.routerBase($1) },

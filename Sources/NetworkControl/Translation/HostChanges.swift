@@ -67,14 +67,15 @@ extension NetworkTranslation {
         var collector = c
         // A port that is changed in place keeps its number.
         var stays: Set<UInt64> = []
-        var rows: [(row: [UInt64], isPresent: Bool)] = []
-        f.localPorts.drainChanges { rows.append((Array($0), $1)) }
+        var rows: [(row: [UInt64], isPresent: Bool, isInLine: Bool)] = []
+        f.localPorts.drainChanges { rows.append((Array($0), $1, false)) }
+        f.inLinePorts.drainChanges { rows.append((Array($0), $1, true)) }
         rows.sort { ($0.row[0], $0.row[2]) < ($1.row[0], $1.row[2]) }
-        for (row, isPresent) in rows where isPresent { stays.insert(row[0] << 32 | row[2]) }
-        for (row, isPresent) in rows {
+        for (row, isPresent, _) in rows where isPresent { stays.insert(row[0] << 32 | row[2]) }
+        for (row, isPresent, isInLine) in rows {
             let number = ports[row[0], default: HostPorts()].number(of: row[2])
             var writer = HostEntryWriter(host: row[0], checks: checks)
-            row.withUnsafeBufferPointer { writer.localPort($0, number: number) }
+            row.withUnsafeBufferPointer { isInLine ? writer.inLinePort($0, number: number) : writer.localPort($0, number: number) }
             if isPresent {
                 collector.add(writer.program, to: row[0])
             } else {

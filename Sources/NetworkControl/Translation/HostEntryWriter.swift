@@ -140,6 +140,33 @@ struct HostEntryWriter {
         add(undone)
     }
 
+    /// A port of an in-line element: what comes from it goes on behind the wire, as if it had come straight (FW-008).
+    mutating func inLinePort(_ row: UnsafeBufferPointer<UInt64>, number: UInt32) {
+        let (d, side, port, distantHost, near) = (row[1], row[2], row[3], row[5], row[6])
+        let cookie = Cookie(.localPort, datapath: d, detail: side)
+        var into = EntryDraft(.ingressMapping, EntryPriority.normal, cookie)
+        into.require(.inPort, UInt64(number))
+        // It may have to leave by the port by which it came, after the datapaths behind.
+        into.forgetInPort()
+        if distantHost == 0 {
+            into.load(RegisterMap.datapath, d)
+            into.load(RegisterMap.ingressPort, port)
+            into.next(row[4] == 1 ? .routerAdmission : .switchIngressAccess)
+        } else {
+            into.load(RegisterMap.egressPort, near)
+            into.load(RegisterMap.host, distantHost)
+            into.load(RegisterMap.check, checks.ofPort(near))
+            into.load(RegisterMap.stage, row[7])
+            into.next(.physicalMapping)
+        }
+        add(into)
+        var out = EntryDraft(.localDelivery, EntryPriority.normal, cookie)
+        out.require(RegisterMap.egressPort, side)
+        out.require(RegisterMap.check, checks.ofPort(side))
+        out.act(.output(port: number))
+        add(out)
+    }
+
     /// Both directions of a tunnel; context is taken from known hosts only.
     mutating func tunnel(to remote: UInt64, address: IPAddress) {
         let cookie = Cookie(.tunnel, datapath: 0, detail: remote)

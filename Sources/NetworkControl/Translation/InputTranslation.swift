@@ -89,7 +89,8 @@ struct InputTranslation {
             let d = datapaths.number(of: Path.of(tenant, owner))
             let a = neighbor.address
             tables.neighbors.change([d, a.family.rawValue, a.high, a.low, neighbor.mac.bits], by: amount)
-        case .routerPort(let tenant, let owner, let port): changeRouterPort(port, tenant, owner, amount)
+        case .routerPort(let tenant, let owner, let port, let isDirect): changeRouterPort(port, tenant, owner, isDirect, amount)
+        case .inLinePort(let tenant, let owner, let port, let side): changeInLinePort(port, side, tenant, owner, amount)
         case .route(let tenant, let owner, let route):
             let d = datapaths.number(of: Path.of(tenant, owner))
             let p = route.prefix.address
@@ -150,7 +151,7 @@ struct InputTranslation {
         }
     }
 
-    private mutating func changeRouterPort(_ port: RouterPort, _ tenant: String, _ router: String, _ amount: Int32) {
+    private mutating func changeRouterPort(_ port: RouterPort, _ tenant: String, _ router: String, _ isDirect: Bool, _ amount: Int32) {
         let d = datapaths.number(of: Path.of(tenant, router))
         let name = Path.of(tenant, router, port.name)
         let p = number(\.ports, name, amount)
@@ -165,13 +166,37 @@ struct InputTranslation {
             let peer = number(\.ports, Path.patch(tenant, s, router: router, port: port.name), amount)
             tables.links.change([d, p, peerDatapath, peer], by: amount)
             tables.links.change([peerDatapath, peer, d, p], by: amount)
+            if isDirect {
+                tables.wires.change([d, p, peerDatapath, peer], by: amount)
+                tables.wires.change([peerDatapath, peer, d, p], by: amount)
+            }
             graph.change(d, peerDatapath, by: Int(amount))
         case .router(let other, let peerName):
             // The other side writes the row of its own direction.
             let peerDatapath = datapaths.number(of: Path.of(tenant, other))
-            tables.links.change([d, p, peerDatapath, ports.number(of: Path.of(tenant, other, peerName))], by: amount)
+            let peer = ports.number(of: Path.of(tenant, other, peerName))
+            tables.links.change([d, p, peerDatapath, peer], by: amount)
+            if isDirect { tables.wires.change([d, p, peerDatapath, peer], by: amount) }
             graph.change(d, peerDatapath, by: Int(amount))
         }
+    }
+
+    /// What goes to the element on a side leaves the datapath there by the end of the wire, and comes back into the one on the other side.
+    private mutating func changeInLinePort(
+        _ port: RouterPort, _ side: InLineElement.Side, _ tenant: String, _ router: String, _ amount: Int32
+    ) {
+        guard let element = port.inLine else { return }
+        let s = number(\.ports, Path.of(tenant, router, port.name(of: side)), amount)
+        let host = hosts.number(of: element.host)
+        let end: (datapath: String, port: String) =
+            switch (side, port.peer) {
+            case (.router, _): (Path.of(tenant, router), Path.of(tenant, router, port.name))
+            case (.peer, .logicalSwitch(let name)): (Path.of(tenant, name), Path.patch(tenant, name, router: router, port: port.name))
+            case (.peer, .router(let name, let peer)): (Path.of(tenant, name), Path.of(tenant, name, peer))
+            }
+        let (d, p) = (datapaths.number(of: end.datapath), ports.number(of: end.port))
+        tables.detours.change([d, p, s, host], by: amount)
+        tables.returns.change([s, host, d, p], by: amount)
     }
 
     private static func nextHop(_ target: StaticRoute.Target) -> (isDrop: UInt64, high: UInt64, low: UInt64) {

@@ -25,6 +25,11 @@ struct ControlTables {
     let portAddresses: Relation
     /// Table 5555: both directions.
     let links: Relation
+    /// Those of them with nothing on the wire.
+    let wires: Relation
+    /// By which port of which host packets that leave by a port go through the element on the wire, and where they go on that come from there.
+    let detours: Relation
+    let returns: Relation
     let staticRoutes: Relation
     let policies: Relation
     let accessRules: Relation
@@ -51,6 +56,9 @@ struct ControlTables {
         routerPorts = e.relation("routerPorts", "datapath", "port", "given", "seed")
         portAddresses = e.relation("portAddresses", "datapath", "port", "family", "high", "low", "length")
         links = e.relation("links", "datapath", "port", "peerDatapath", "peer")
+        wires = e.relation("wires", "datapath", "port", "peerDatapath", "peer")
+        detours = e.relation("detours", "datapath", "port", "side", "host", isOutput: true)
+        returns = e.relation("returns", "side", "host", "datapath", "port")
         staticRoutes = e.relation(
             "staticRoutes", "datapath", "family", "high", "low", "length", "isDrop", "nextHigh", "nextLow")
         policies = e.relation(
@@ -116,6 +124,9 @@ struct ForwardingTables {
 
     // Of hosts.
     let localPorts: Relation
+    /// Ports of in-line elements with where packets from there go on: in a datapath as if they had come by its port; or, with a distant host, there, by
+    /// the port that leads to it and the stage that is complete.
+    let inLinePorts: Relation
     let hostComponents: Relation
     let hostDatapaths: Relation
     let tunnels: Relation
@@ -156,6 +167,8 @@ struct ForwardingTables {
         unresolved = e.relation("unresolved", "datapath", "port", "family", "high", "low", "length", isOutput: true)
         members = e.relation("members", "set", "family", "high", "low", "length")
         localPorts = e.relation("localPorts", "host", "datapath", "port", "queue", "rate", isOutput: true)
+        inLinePorts = e.relation(
+            "inLinePorts", "host", "datapath", "side", "port", "isRouter", "distantHost", "near", "stage", isOutput: true)
         hostComponents = e.relation("hostComponents", "host", "component", "zone")
         hostDatapaths = e.relation("hostDatapaths", "host", "datapath", isOutput: true)
         tunnels = e.relation("tunnels", "host", "remote", isOutput: true)

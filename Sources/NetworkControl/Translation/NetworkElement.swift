@@ -11,7 +11,9 @@ public indirect enum NetworkElement: Hashable, Sendable {
     case switchPort(tenant: String, owner: String, SwitchPort)
     case neighbor(tenant: String, owner: String, Neighbor)
     case router(tenant: String, name: String, defaultVerdict: AccessRule.Verdict, host: String? = nil)
-    case routerPort(tenant: String, owner: String, RouterPort)
+    /// `isDirect`: nothing is on the wire, whichever end it was said at.
+    case routerPort(tenant: String, owner: String, RouterPort, isDirect: Bool = true)
+    case inLinePort(tenant: String, owner: String, RouterPort, InLineElement.Side)
     case route(tenant: String, owner: String, StaticRoute)
     case policy(tenant: String, owner: String, position: Int, PolicyRoute, exceptions: [AddressPrefix])
     case accessRule(tenant: String, owner: String, position: Int, AccessRule, isRouter: Bool)
@@ -36,7 +38,8 @@ public indirect enum NetworkElement: Hashable, Sendable {
         case .switchPort(let tenant, let owner, let port): "port " + Path.of(tenant, owner, port.name)
         case .neighbor(let tenant, let owner, let neighbor): "neighbor " + Path.of(tenant, owner, "\(neighbor.address)")
         case .router(let tenant, let name, _, _): "router " + Path.of(tenant, name)
-        case .routerPort(let tenant, let owner, let port): "router port " + Path.of(tenant, owner, port.name)
+        case .routerPort(let tenant, let owner, let port, _): "router port " + Path.of(tenant, owner, port.name)
+        case .inLinePort(let tenant, let owner, let port, let side): "in-line port " + Path.of(tenant, owner, port.name(of: side))
         case .route(let tenant, let owner, let route): "route " + Path.of(tenant, owner, "\(route.prefix)")
         case .policy(let tenant, let owner, _, let policy, _): "policy " + Path.of(tenant, owner, policy.name)
         case .accessRule(let tenant, let owner, _, let rule, _): "rule " + Path.of(tenant, owner, rule.name)
@@ -72,9 +75,18 @@ extension NetworkDescription {
                     body(.accessRule(tenant: t, owner: s.name, position: i, rule, isRouter: false))
                 }
             }
+            let elements = Set(tenant.inLineElements.map { Path.of($0.router, $0.port.name) })
             for r in tenant.routers {
                 body(.router(tenant: t, name: r.name, defaultVerdict: r.access.defaultVerdict, host: r.host))
-                for port in r.ports { body(.routerPort(tenant: t, owner: r.name, port)) }
+                for port in r.ports {
+                    var isDirect = port.inLine == nil
+                    if isDirect, !elements.isEmpty, case .router(let other, let peer) = port.peer {
+                        isDirect = !elements.contains(Path.of(other, peer))
+                    }
+                    body(.routerPort(tenant: t, owner: r.name, port, isDirect: isDirect))
+                    guard port.inLine != nil else { continue }
+                    for side in InLineElement.Side.allCases { body(.inLinePort(tenant: t, owner: r.name, port, side)) }
+                }
                 for route in r.routes { body(.route(tenant: t, owner: r.name, route)) }
                 for (i, policy) in r.policies.enumerated() {
                     let exceptions = policy.notDestinations.flatMap { term -> [AddressPrefix] in

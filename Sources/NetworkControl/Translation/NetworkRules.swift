@@ -33,6 +33,7 @@ struct NetworkRules {
         addResolution(e, c, f)
         addAccess(e, c, f)
         addPlacement(e, c, f)
+        addInLine(e, c, f)
         addHosts(e, c, f)
     }
 
@@ -77,9 +78,9 @@ struct NetworkRules {
             "responder", f.responders("d", "v", "h", "l", "m", "a"), if: c.switches("d", "k"), c.links("d", "p", "r", "q"),
             c.portAddresses("r", "q", "v", "h", "l", "n"), f.portMACs("r", "q", "m"), copies(["k"], gives: ["a"]))
         e.rule(
-            "a link's end at a router", f.linkEntries("d", "p", "e", "q", 1), if: c.links("d", "p", "e", "q"), c.routers("e", "k"))
+            "a link's end at a router", f.linkEntries("d", "p", "e", "q", 1), if: c.wires("d", "p", "e", "q"), c.routers("e", "k"))
         e.rule(
-            "a link's end at a switch", f.linkEntries("d", "p", "e", "q", 0), if: c.links("d", "p", "e", "q"), c.switches("e", "k"))
+            "a link's end at a switch", f.linkEntries("d", "p", "e", "q", 0), if: c.wires("d", "p", "e", "q"), c.switches("e", "k"))
     }
 
     private func addRouting(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
@@ -182,10 +183,10 @@ struct NetworkRules {
         let fromRouter = UInt64(Stage.resolution.rawValue)
         e.rule(
             "a switch's link to a central router", f.distantLinks("d", "p", "g", .constant(fromSwitch)), if: c.routerHosts("e", "g"),
-            c.links("d", "p", "e", "q"), c.switches("d", "k"))
+            c.wires("d", "p", "e", "q"), c.switches("d", "k"))
         e.rule(
             "a router's link to a central one", f.distantLinks("d", "p", "g", .constant(fromRouter)), if: c.routerHosts("e", "g"),
-            c.links("d", "p", "e", "q"), c.routers("d", "k"))
+            c.wires("d", "p", "e", "q"), c.routers("d", "k"))
         e.rule(
             "from a switch into a central router", f.resumptions("e", "q", "p", 1, .constant(fromSwitch)), if: c.routerHosts("e", "g"),
             c.links("d", "p", "e", "q"), c.switches("d", "k"))
@@ -195,6 +196,29 @@ struct NetworkRules {
         e.rule(
             "from a router into a switch at the last hop", f.resumptions("e", "q", "p", 0, .constant(fromRouter)), if: c.switches("e", "k"),
             isAtLastHop(["k"]), c.links("d", "p", "e", "q"))
+    }
+
+    /// Elements on wires (FW-030): how packets go on that come from there. That they go there, the detours say themselves.
+    private func addInLine(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {
+        let fromSwitch = UInt64(Stage.switchEgressAccess.rawValue)
+        let fromRouter = UInt64(Stage.resolution.rawValue)
+        e.rule(
+            "from an in-line element into a switch", f.inLinePorts("h", "d", "s", "p", 0, 0, 0, 0), if: c.returns("s", "h", "d", "p"),
+            c.switches("d", "k"))
+        e.rule(
+            "from an in-line element into a router", f.inLinePorts("h", "d", "s", "p", 1, 0, 0, 0), if: c.returns("s", "h", "d", "p"),
+            c.routers("d", "k"), isEverywhere(["k"]))
+        e.rule(
+            "from an in-line element into a central router, of a switch's link",
+            f.inLinePorts("h", "d", "s", "p", 1, "g", "q", .constant(fromSwitch)),
+            if: c.returns("s", "h", "d", "p"), c.routerHosts("d", "g"), c.links("d", "p", "e", "q"), c.switches("e", "k"))
+        e.rule(
+            "from an in-line element into a central router, of a router's link",
+            f.inLinePorts("h", "d", "s", "p", 1, "g", "q", .constant(fromRouter)),
+            if: c.returns("s", "h", "d", "p"), c.routerHosts("d", "g"), c.links("d", "p", "e", "q"), c.routers("e", "k"))
+        e.rule(
+            "networks of an in-line element's host", f.hostComponents("h", "x", "z"), if: c.returns("s", "h", "d", "p"), c.components("d", "x"),
+            c.zones("h", "z"))
     }
 
     private func addAccess(_ e: TableEngine, _ c: ControlTables, _ f: ForwardingTables) {

@@ -6,12 +6,21 @@ extension NetworkTranslation {
     /// `blue/web`, of a switch or router.
     public func datapathName(_ number: UInt64) -> String { input.datapaths.name(number) ?? "datapath \(number)" }
 
-    /// `blue/web/vm1`; the switch's side of a link reads as the router port behind it; all ports of a switch as its flood.
+    /// `blue/web/vm1`; the switch's side of a link reads as the router port behind it; `blue/edge/to-web:router-side` of an in-line element; all ports of a switch as its flood.
     public func portName(_ number: UInt64) -> String {
         if number >> 24 == 1 { return "all ports of \(datapathName(number & 0xff_ffff))" }
         guard let name = input.ports.name(number) else { return "port \(number)" }
-        guard let colon = name.firstIndex(of: ":") else { return name }
+        guard let colon = name.firstIndex(of: ":"), name[..<colon].last == "/" else { return name }
         return "\(name[..<colon])(router \(name[name.index(after: colon)...]))"
+    }
+
+    /// The port of a host's forwarding element by which an in-line element gives back what it took by a port; nil for a port that is not of one.
+    public func otherSide(ofInLinePort port: UInt64, host: String) -> UInt32? {
+        guard let name = input.ports.name(port), let colon = name.firstIndex(of: ":"), name[..<colon].last != "/",
+            let side = InLineElement.Side(rawValue: String(name[name.index(after: colon)...])), let h = input.hosts.existing(host)
+        else { return nil }
+        let other: InLineElement.Side = side == .router ? .peer : .router
+        return input.ports.existing("\(name[..<colon]):\(other.rawValue)").flatMap { ports[h]?.all[$0] }
     }
 
     /// The MAC of a router port, given or made.

@@ -24,6 +24,7 @@ public final class NetworkTranslation {
     var ports: [UInt64: HostPorts] = [:]
 
     let portsByHost: RowIndex
+    let inLinePortsByHost: RowIndex
     let tunnelsByHost: RowIndex
     let relayedByHost: RowIndex
     let relaysByHost: RowIndex
@@ -48,7 +49,8 @@ public final class NetworkTranslation {
         control = ControlTables(engine)
         forwarding = ForwardingTables(engine)
         NetworkRules(nextHops: nextHops, makeMAC: makeMAC ?? Self.makeMAC).add(to: engine, control, forwarding)
-        sections = EntryWriter.sections(forwarding)
+        sections = EntryWriter.sections(control, forwarding)
+        inLinePortsByHost = forwarding.inLinePorts.index(on: [0])
         portsByHost = forwarding.localPorts.index(on: [0])
         tunnelsByHost = forwarding.tunnels.index(on: [0])
         relayedByHost = forwarding.relayed.index(on: [0])
@@ -216,6 +218,9 @@ public final class NetworkTranslation {
         forwarding.localPorts.forEach(portsByHost, [host]) { row in
             writer.localPort(row, number: ports[host, default: HostPorts()].number(of: row[2]))
         }
+        forwarding.inLinePorts.forEach(inLinePortsByHost, [host]) { row in
+            writer.inLinePort(row, number: ports[host, default: HostPorts()].number(of: row[2]))
+        }
         forwarding.tunnels.forEach(tunnelsByHost, [host]) { row in
             if let address = hostAddress(row[1]) { writer.tunnel(to: row[1], address: address) }
         }
@@ -233,12 +238,19 @@ public final class NetworkTranslation {
         return members
     }
 
-    /// The number that a switch port has on its host; nil when it is on none.
+    /// The number that a switch port, or a port of an in-line element by its name, has on its host; nil when it is on none.
     public func localPort(tenant: String, owner: String, port: String) -> (host: String, number: UInt32)? {
-        guard let p = input.ports.existing(Path.of(tenant, owner, port)),
-            case .switchPort(_, _, let description)? = elements["port " + Path.of(tenant, owner, port)],
-            let name = description.host, let host = input.hosts.existing(name)
-        else { return nil }
+        let path = Path.of(tenant, owner, port)
+        guard let p = input.ports.existing(path) else { return nil }
+        let place: String? =
+            if case .switchPort(_, _, let description)? = elements["port " + path] {
+                description.host
+            } else if case .inLinePort(_, _, let description, _)? = elements["in-line port " + path] {
+                description.inLine?.host
+            } else {
+                nil
+            }
+        guard let name = place, let host = input.hosts.existing(name) else { return nil }
         numberPorts(of: host)
         return (name, ports[host, default: HostPorts()].number(of: p))
     }
@@ -247,6 +259,7 @@ public final class NetworkTranslation {
     private func numberPorts(of host: UInt64) {
         var unnumbered: [UInt64] = []
         forwarding.localPorts.forEach(portsByHost, [host]) { row in if ports[host]?.all[row[2]] == nil { unnumbered.append(row[2]) } }
+        forwarding.inLinePorts.forEach(inLinePortsByHost, [host]) { row in if ports[host]?.all[row[2]] == nil { unnumbered.append(row[2]) } }
         for port in unnumbered.sorted() { _ = ports[host, default: HostPorts()].number(of: port) }
     }
 }

@@ -43,6 +43,9 @@ public final class SimulatedNetwork {
         try host.apply(change.modifications, ports: change.ports.map(\.number))
     }
 
+    /// What an in-line element makes of a frame that it gets by a port, called `tenant/router/port:side`; nil: it keeps it. Without one, all pass.
+    public var inLine: (_ port: String, _ frame: [UInt8]) -> [UInt8]? = { _, frame in frame }
+
     public var hostNames: [String] { hosts.keys.sorted() }
     /// The entries that a host has.
     public func entryCount(host: String) -> Int { hosts[host]?.tables.entryCount ?? 0 }
@@ -99,6 +102,13 @@ public final class SimulatedNetwork {
             if departure.port == HostPorts.tunnel {
                 follow(departure, from: arrival, &waiting, &fate)
             } else if let logical = translation.logicalPort(host: arrival.host.name, number: departure.port) {
+                if arrival.hops < Self.hopLimit, let other = translation.otherSide(ofInLinePort: logical, host: arrival.host.name),
+                    let passed = inLine(translation.portName(logical), departure.bytes)
+                {
+                    fate.passages.append(translation.portName(logical))
+                    waiting.append(Arrival(host: arrival.host, port: other, bytes: passed, tunnel: nil, hops: arrival.hops + 1))
+                    continue
+                }
                 fate.ends.append(.delivered(host: arrival.host.name, port: translation.portName(logical), bytes: departure.bytes))
             }
         }
@@ -203,6 +213,9 @@ public struct PacketFate: Sendable {
     public var visits: [(host: String, steps: [Step])] = []
     /// The hosts it visited, the first hop first.
     public var hosts: [String] = []
+
+    /// The ports by which in-line elements got it and let it pass, in order.
+    public var passages: [String] = []
 
     /// Ports that got it, with the bytes.
     public var deliveries: [(port: String, bytes: [UInt8])] {

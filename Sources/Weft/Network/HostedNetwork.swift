@@ -73,16 +73,18 @@ final class HostedNetwork: @unchecked Sendable {
     private static func ports(_ network: NetworkDescription, host: String, _ translation: NetworkTranslation) -> [String: SwitchConfiguration.Port] {
         var all: [String: SwitchConfiguration.Port] = [:]
         for tenant in network.tenants {
-            for s in tenant.switches {
-                for port in s.ports where port.host == host {
-                    guard let number = translation.localPort(tenant: tenant.name, owner: s.name, port: port.name)?.number else { continue }
-                    let name = "\(tenant.name)/\(s.name)/\(port.name)"
-                    guard let device = HostDevice(port, name: name, number: number, isTunneled: network.hosts.count > 1) else { continue }
-                    let mac = device.mac == nil ? nil : port.mac.map { m in (0..<6).map { UInt8(truncatingIfNeeded: m.bits >> UInt64(40 - 8 * $0)) } }
-                    all[name] = SwitchConfiguration.Port(
-                        name: name, number: number, kind: device.kind == "tap" ? .tap : .packet, device: device.device, namespace: device.netns,
-                        mtu: device.mtu, address: mac)
-                }
+            var candidates = tenant.switches.flatMap { s in s.ports.map { (owner: s.name, name: $0.name, port: $0) } }
+            for (router, port, element) in tenant.inLineElements {
+                candidates += InLineElement.Side.allCases.map { (router, port.name(of: $0), element.port($0)) }
+            }
+            for (owner, portName, port) in candidates where port.host == host {
+                guard let number = translation.localPort(tenant: tenant.name, owner: owner, port: portName)?.number else { continue }
+                let name = "\(tenant.name)/\(owner)/\(portName)"
+                guard let device = HostDevice(port, name: name, number: number, isTunneled: network.hosts.count > 1) else { continue }
+                let mac = device.mac == nil ? nil : port.mac.map { m in (0..<6).map { UInt8(truncatingIfNeeded: m.bits >> UInt64(40 - 8 * $0)) } }
+                all[name] = SwitchConfiguration.Port(
+                    name: name, number: number, kind: device.kind == "tap" ? .tap : .packet, device: device.device, namespace: device.netns,
+                    mtu: device.mtu, address: mac)
             }
         }
         return all

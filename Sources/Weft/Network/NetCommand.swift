@@ -84,7 +84,16 @@ struct NetShowCommand: ParsableCommand {
                 let number = network.translation.localPort(tenant: t.name, owner: s.name, port: p.name)?.number ?? 0
                 return ["port \(number)", "\(t.name)/\(s.name)/\(p.name)", Self.attachment(p)]
             }
-            lines += TextColumns.aligned(rows, numeric: [])
+            let elements = network.description.tenants.flatMap { t in
+                t.inLineElements.filter { $0.element.host == host.name }.flatMap { router, port, element in
+                    InLineElement.Side.allCases.map { side in
+                        let name = port.name(of: side)
+                        let number = network.translation.localPort(tenant: t.name, owner: router, port: name)?.number ?? 0
+                        return ["port \(number)", "\(t.name)/\(router)/\(name)", Self.attachment(element.port(side))]
+                    }
+                }
+            }
+            lines += TextColumns.aligned(rows + elements, numeric: [])
             let entries = network.translation.program(host: host.name)!.entries.count
             lines.append("  \(entries) flow entries")
         }
@@ -121,6 +130,7 @@ struct NetShowCommand: ParsableCommand {
 
     private static func text(_ r: LogicalRouter) -> [String] {
         var lines = ["  router \(r.name): \(r.access.rules.count) access rules, \(r.access.defaultVerdict.rawValue) by default"]
+        for port in r.ports { if let e = port.inLine { lines.append("    in-line element on the wire of \(port.name), on \(e.host)") } }
         for policy in r.policies { lines.append("    policy \(policy.name) \(text(policy.target))") }
         for route in r.routes { lines.append("    to \(route.prefix) \(text(route.target))") }
         return lines

@@ -51,6 +51,7 @@ struct NetExplainCommand: ParsableCommand {
             let rows = visit.steps.map { [$0.stage?.title ?? "", Self.datapath($0, network.translation), Self.text($0)] }
             for line in TextColumns.aligned(rows, numeric: []) { try out.write((line + "\n").utf8) }
         }
+        for passage in fate.passages { try out.write("passes the in-line element at \(passage), if that lets it\n".utf8) }
         for end in fate.ends { try out.write((Self.text(end) + "\n").utf8) }
         try out.flush()
     }

@@ -36,7 +36,9 @@ struct NetworkGraph {
             for r in tenant.routers {
                 lines.append("    \(Self.node(tenant, r.name)) [shape=diamond, style=filled, fillcolor=\"#f6e6cf\", label=\(Self.quoted(r.name))];")
                 for p in r.ports {
-                    let label = Self.quoted(p.addresses.map { "\($0)" }.joined(separator: "\n"))
+                    var texts = p.addresses.map { "\($0)" }
+                    if let element = p.inLine { texts.append("in-line element on \(element.host)") }
+                    let label = Self.quoted(texts.joined(separator: "\n"))
                     switch p.peer {
                     case .logicalSwitch(let name):
                         lines.append("    \(Self.node(tenant, r.name)) -- \(Self.node(tenant, name)) [label=\(label), fontsize=8];")

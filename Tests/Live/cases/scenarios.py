@@ -109,6 +109,8 @@ def scenario(lab, name):
             got, crossings = network.send(step["send"], step["to"])
             expect(got == {path: 1 for path in step["reaches"]}, f"{label}: {got}")
             expect(crossings == step["crossings"], f"{label}: it crossed {crossings} times")
+        elif "element" in step:
+            network.elements[step["element"]].passes(step["passes"])
         elif "request" in step:
             request(network, step, label)
         else:

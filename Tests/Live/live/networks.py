@@ -48,6 +48,30 @@ class Machine:
             self.space.ip("-6" if version == 6 else "-4", "route", "replace", "default", "via", gateway, "dev", self.device)
 
 
+class Element:
+    """A machine on the wire of a router port: a bridge between its two devices, which passes everything unless it is told to keep it."""
+
+    SIDES = ("peer-side", "router-side")
+
+    def __init__(self, network, tenant, router, port):
+        self.path, self.number = f"{tenant}/{router}/{port}", len(network.elements)
+        self.space = network.lab.space(f"el{self.number}")
+        # Nothing of its own on the wire.
+        for scope in ("all", "default"):
+            self.space.run("sysctl", "-qw", f"net.ipv6.conf.{scope}.disable_ipv6=1")
+        self.space.ip("link", "add", "wire", "type", "bridge", "mcast_snooping", 0)
+        self.space.ip("link", "set", "wire", "up")
+
+    def configure(self):
+        for side in self.SIDES:
+            until(lambda: side in self.space.links(), f"the element of {self.path} has its device {side}", 15)
+            self.space.ip("link", "set", "dev", side, "master", "wire")
+            self.space.ip("link", "set", "dev", side, "up")
+
+    def passes(self, does):
+        self.space.ip("link", "set", "wire", "up" if does else "down")
+
+
 class Host:
     def __init__(self, network, name, address):
         self.network, self.name = network, name
@@ -83,7 +107,7 @@ class Network:
         self.fabric = lab.space("fabric")
         self.fabric.ip("link", "add", "fabric", "type", "bridge")
         self.fabric.ip("link", "set", "fabric", "up")
-        self.machines = {}
+        self.machines, self.elements = {}, {}
         for tenant, switch, name, port in self.ports():
             machine = Machine(self, tenant, switch, name, port)
             self.machines[machine.path] = machine
@@ -91,7 +115,7 @@ class Network:
         self.write()
         for host in self.hosts.values():
             host.start()
-        for machine in self.machines.values():
+        for machine in [*self.machines.values(), *self.elements.values()]:
             machine.configure()
         for name, machine in self.machines.items():
             self.ready(name, machine)
@@ -101,6 +125,14 @@ class Network:
             for switch, it in content.get("switches", {}).items():
                 for name, port in it.get("ports", {}).items():
                     yield tenant, switch, name, port
+
+    def wires(self):
+        """Router ports with an in-line element."""
+        for tenant, content in self.description["tenants"].items():
+            for router, it in content.get("routers", {}).items():
+                for name, port in it.get("ports", {}).items():
+                    if port.get("in-line"):
+                        yield tenant, router, name, port["in-line"]
 
     def router_addresses(self, tenant, switch):
         for router in self.description["tenants"][tenant].get("routers", {}).values():
@@ -113,6 +145,12 @@ class Network:
         for tenant, _, name, port in self.ports():
             if port.get("host"):
                 port["namespace"] = self.lab_name(tenant, name)
+        for tenant, router, name, wire in self.wires():
+            path = f"{tenant}/{router}/{name}"
+            if path not in self.elements:
+                self.elements[path] = Element(self, tenant, router, name)
+            for side in Element.SIDES:
+                wire[side] = {"namespace": self.elements[path].space.name}
         with open(self.file, "w") as file:
             json.dump(self.description, file, indent=1)
 
@@ -132,6 +170,7 @@ class Network:
     def set(self, path, value):
         """Puts a value into the network and has the hosts read it: those first whose machines leave."""
         before = {name: m.host for name, m in self.machines.items()}
+        elements = {(tenant, router, name): wire["host"] for tenant, router, name, wire in self.wires()}
         place = self.description
         for key in path[:-1]:
             place = place.setdefault(key, {})
@@ -143,11 +182,14 @@ class Network:
             machine.update(self, switch, port)
             if machine.host != before[machine.path]:
                 moved.append(machine)
-        left = {before[m.path] for m in moved}
+        now = {(tenant, router, name): wire["host"] for tenant, router, name, wire in self.wires()}
+        left = {before[m.path] for m in moved} | {host for wire, host in elements.items() if now.get(wire) != host}
         for host in sorted(self.hosts.values(), key=lambda host: (host.name not in left, host.name)):
             host.reload()
         for machine in moved:
             machine.configure()
+        for tenant, router, name, _ in self.wires():
+            self.elements[f"{tenant}/{router}/{name}"].configure()
 
     def alive(self):
         for host in self.hosts.values():

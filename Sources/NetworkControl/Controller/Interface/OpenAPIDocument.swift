@@ -179,7 +179,11 @@ struct OpenAPIDocument {
             "Neighbor": element(["address": word, "mac": word], required: ["address", "mac"]),
             "Router": element(
                 ["ports": named("RouterPort"), "routes": list("Route"), "policies": list("Policy"), "host": scalar].merging(access) { a, _ in a }),
-            "RouterPort": element(["mac": scalar, "addresses": oneOrMore, "switch": scalar, "router": scalar, "port": scalar]),
+            "RouterPort": element([
+                "mac": scalar, "addresses": oneOrMore, "switch": scalar, "router": scalar, "port": scalar, "in-line": ref("InLineElement"),
+            ]),
+            "InLineElement": element(["host": scalar, "router-side": ref("Attachment"), "peer-side": ref("Attachment")]),
+            "Attachment": element(["tap": scalar, "namespace": scalar, "device": scalar]),
             "Route": element(["to": word].merging(target) { a, _ in a }, required: ["to"]),
             "Policy": element(
                 ["name": scalar, "in": scalar, "from": oneOrMore, "to": oneOrMore, "not-to": oneOrMore].merging(target) { a, _ in a }),

@@ -57,7 +57,10 @@ public final class LogicalController {
             closed = devices
             devices = [:]
             for tenant in new.tenants {
-                for s in tenant.switches { for port in s.ports { add(port, tenant.name, s.name, isTunneled) } }
+                for s in tenant.switches { for port in s.ports { add(port, port.name, tenant.name, s.name, isTunneled) } }
+                for (router, port, _) in tenant.inLineElements {
+                    for side in InLineElement.Side.allCases { add(port, side, tenant.name, router, isTunneled) }
+                }
             }
             for host in new.hosts { addTunnels(host, isTunneled) }
         } else {
@@ -66,6 +69,11 @@ public final class LogicalController {
                 case .switchPort(let tenant, let owner, let port):
                     guard let host = port.host, let gone = devices[host]?.removeValue(forKey: "\(tenant)/\(owner)/\(port.name)") else { continue }
                     closed[host, default: [:]][gone.name] = gone
+                case .inLinePort(let tenant, let owner, let port, let side):
+                    guard let host = port.inLine?.host,
+                        let gone = devices[host]?.removeValue(forKey: "\(tenant)/\(owner)/\(port.name(of: side))")
+                    else { continue }
+                    closed[host, default: [:]][gone.name] = gone
                 case .host(let host):
                     if let gone = devices[host.name]?.removeValue(forKey: "tunnels") { closed[host.name, default: [:]][gone.name] = gone }
                 default: break
@@ -73,7 +81,8 @@ public final class LogicalController {
             }
             for element in difference.put {
                 switch element {
-                case .switchPort(let tenant, let owner, let port): add(port, tenant, owner, isTunneled)
+                case .switchPort(let tenant, let owner, let port): add(port, port.name, tenant, owner, isTunneled)
+                case .inLinePort(let tenant, let owner, let port, let side): add(port, side, tenant, owner, isTunneled)
                 case .host(let host): addTunnels(host, isTunneled)
                 default: break
                 }
@@ -85,9 +94,13 @@ public final class LogicalController {
             summary: summary, updates: updates.values.filter { !$0.isEmpty }.sorted { $0.host < $1.host }, numbers: translation.takeAssignedNumbers())
     }
 
-    private func add(_ port: SwitchPort, _ tenant: String, _ owner: String, _ isTunneled: Bool) {
-        guard let host = port.host, let number = translation.localPort(tenant: tenant, owner: owner, port: port.name)?.number else { return }
-        let name = "\(tenant)/\(owner)/\(port.name)"
+    private func add(_ port: RouterPort, _ side: InLineElement.Side, _ tenant: String, _ router: String, _ isTunneled: Bool) {
+        if let element = port.inLine { add(element.port(side), port.name(of: side), tenant, router, isTunneled) }
+    }
+
+    private func add(_ port: SwitchPort, _ portName: String, _ tenant: String, _ owner: String, _ isTunneled: Bool) {
+        guard let host = port.host, let number = translation.localPort(tenant: tenant, owner: owner, port: portName)?.number else { return }
+        let name = "\(tenant)/\(owner)/\(portName)"
         guard let device = HostDevice(port, name: name, number: number, isTunneled: isTunneled) else { return }
         devices[host, default: [:]][name] = device
     }
@@ -119,6 +132,8 @@ public final class LogicalController {
                 switch element {
                 case .switchPort(let tenant, let owner, let port):
                     if let host = port.host { candidates.append((host, "\(tenant)/\(owner)/\(port.name)")) }
+                case .inLinePort(let tenant, let owner, let port, let side):
+                    if let host = port.inLine?.host { candidates.append((host, "\(tenant)/\(owner)/\(port.name(of: side))")) }
                 case .host(let host): candidates.append((host.name, "tunnels"))
                 default: break
                 }
