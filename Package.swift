@@ -128,7 +128,9 @@ let package = Package(
             dependencies: ["SwitchAgent", "Datapath", "Ports", "Flow", "Wire", .product(name: "Logging", package: "swift-log")],
             path: "Tests/SwitchAgentTests"),
         .testTarget(name: "TableEngineTests", dependencies: ["TableEngine"], path: "Tests/TableEngineTests"),
-        .testTarget(name: "LogicalNetworkTests", dependencies: ["LogicalNetwork", "NetworkFile", "Wire"], path: "Tests/LogicalNetworkTests"),
+        .testTarget(
+            name: "LogicalNetworkTests", dependencies: ["LogicalNetwork", "NetworkFile", "Wire", .product(name: "Yams", package: "Yams")],
+            path: "Tests/LogicalNetworkTests"),
         .testTarget(
             name: "TranslationTests",
             dependencies: ["Translation", "NetworkSimulation", "NetworkFile", "LogicalNetwork", "TableEngine", "Datapath", "Flow", "Wire"],

@@ -2,6 +2,7 @@ import Foundation
 import LogicalNetwork
 import Testing
 import Wire
+import Yams
 
 @testable import NetworkFile
 
@@ -252,12 +253,68 @@ import Wire
                 "in-line element at port two of router r: port z of router o, at the other end, has one already"
             ),
         ])
-    func whatCannotBeIsRefusedWhole(old: String, new: String, expected: String) {
+    func whatCannotBeIsRefusedWhole(old: String, new: String, expected: String) throws {
         #expect(Self.faults(Self.right) == [])
         let text = Self.right.replacing(old, with: new, maxReplacements: 1)
         #expect(text != Self.right)
         let faults = Self.faults(text).map { $0.split(separator: " ", maxSplits: 1).last.map(String.init) ?? "" }
         #expect(faults.contains(expected), "\(faults)")
+        let ofTenant = try Self.faultsOfTenant(text)
+        #expect(ofTenant == Self.faultsWithoutPlaces(text))
+    }
+
+    /// As the whole network is judged, so is one tenant that takes another's place in a network that is right.
+    private static func faultsOfTenant(_ text: String) throws -> [String] {
+        let root = try NetworkFile.compose(text)
+        let hosts = try #require(root["hosts"])
+        var network: NetworkDescription
+        do {
+            network = try NetworkFile.read(Node([(Node("hosts"), hosts)]))
+        } catch {
+            // The hosts themselves.
+            return faultsWithoutPlaces(text)
+        }
+        let old = try NetworkFile.parse(right)
+        network.tenants = old.tenants
+        var faults: [NetworkFault] = []
+        for (key, node) in try #require(root["tenants"]?.mapping) {
+            let read = NetworkFile.readTenant(try #require(key.scalar?.string), node)
+            faults += read.faults
+            guard let tenant = read.tenant else { continue }
+            do { try network.validate(tenant, others: AttachmentIndex(old)) } catch { faults += error.faults }
+        }
+        return faults.map(\.message).sorted()
+    }
+    private static func faultsWithoutPlaces(_ text: String) -> [String] {
+        do {
+            _ = try NetworkFile.parse(text)
+            return []
+        } catch { return error.faults.map(\.message).sorted() }
+    }
+
+    @Test func tenantsDoNotTakeEachOthersDevices() throws {
+        let text = """
+            hosts: {a: {address: 192.0.2.1}}
+            tenants:
+              t: {switches: {s: {ports: {p: {mac: "02:00:00:00:00:01", host: a, tap: one}}}}}
+              u: {switches: {s: {ports: {p: {mac: "02:00:00:00:00:01", host: a, tap: two}}}}}
+            """
+        var network = try NetworkFile.parse(text)
+        var index = AttachmentIndex(network)
+        var other = network.tenants[1]
+        try network.validate(other, others: index)
+        other.switches[0].ports[0].attachment = .tap("one")
+        let faults = #expect(throws: NetworkFaults.self) { try network.validate(other, others: index) }
+        #expect(faults?.faults.map(\.message) == ["port p: one of host a is already port t/s/p"])
+        network.tenants[1] = other
+        #expect(throws: NetworkFaults.self) { try network.validate() }
+        // Once the other has let go of it.
+        var first = network.tenants[0]
+        first.switches[0].ports[0].attachment = nil
+        index.replace(network.tenants[0], with: first)
+        network.tenants[0] = first
+        try network.validate(other, others: index)
+        try network.validate()
     }
 
     @Test func aFileThatIsCutAnywhereIsRefusedOrReadButNeverTraps() throws {

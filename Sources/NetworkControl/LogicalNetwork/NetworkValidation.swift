@@ -8,6 +8,16 @@ extension NetworkDescription {
         validation.checkTenants()
         if !validation.faults.isEmpty { throw NetworkFaults(validation.faults) }
     }
+
+    /// Checks one tenant of a network that is right but for it; costs in proportion to the tenant.
+    ///
+    /// - Parameter others: what is attached to hosts; what the index has of the tenant itself does not count.
+    public func validate(_ tenant: Tenant, others: AttachmentIndex) throws(NetworkFaults) {
+        var validation = NetworkValidation(network: self, others: others)
+        validation.checkNames("tenant", [(tenant.name, tenant.place)])
+        validation.checkTenant(tenant)
+        if !validation.faults.isEmpty { throw NetworkFaults(validation.faults) }
+    }
 }
 
 /// Collects what is wrong with a network. The checks of switches, routers and rules are in the files beside.
@@ -15,8 +25,15 @@ struct NetworkValidation {
     let network: NetworkDescription
     var faults: [NetworkFault] = []
     private(set) var hostNames: Set<String> = []
+    private var attachments = AttachmentIndex()
+    /// What other tenants have, when only one is judged.
+    private let others: AttachmentIndex?
 
-    init(network: NetworkDescription) { self.network = network }
+    init(network: NetworkDescription, others: AttachmentIndex? = nil) {
+        self.network = network
+        self.others = others
+        if others != nil { hostNames = Set(network.hosts.map(\.name)) }
+    }
 
     mutating func fault(_ place: Place, _ message: String) { faults.append(NetworkFault(place, message)) }
 
@@ -69,35 +86,23 @@ struct NetworkValidation {
 
     mutating func checkTenants() {
         checkNames("tenant", network.tenants.map { ($0.name, $0.place) })
-        var attachments: [String: String] = [:]
-        for tenant in network.tenants {
-            checkNames("address set", tenant.addressSets.map { ($0.name, $0.place) })
-            for set in tenant.addressSets { checkMembers(set) }
-            // A datapath is a switch or a router, and both are asked for by name.
-            checkNames("switch or router", tenant.switches.map { ($0.name, $0.place) } + tenant.routers.map { ($0.name, $0.place) })
-            let scope = TenantScope(tenant)
-            for s in tenant.switches {
-                checkSwitch(s, in: scope)
-                for port in s.ports {
-                    guard let host = port.host, let attachment = port.attachment else { continue }
-                    let path = "\(tenant.name)/\(s.name)/\(port.name)"
-                    if let other = attachments.updateValue(path, forKey: "\(host) \(attachment.name)") {
-                        fault(port.place, "port \(port.name): \(attachment.name) of host \(host) is already port \(other)")
-                    }
-                }
+        for tenant in network.tenants { checkTenant(tenant) }
+    }
+
+    /// Everything about one tenant; tenants share nothing but what is attached to hosts.
+    mutating func checkTenant(_ tenant: Tenant) {
+        checkNames("address set", tenant.addressSets.map { ($0.name, $0.place) })
+        for set in tenant.addressSets { checkMembers(set) }
+        // A datapath is a switch or a router, and both are asked for by name.
+        checkNames("switch or router", tenant.switches.map { ($0.name, $0.place) } + tenant.routers.map { ($0.name, $0.place) })
+        let scope = TenantScope(tenant)
+        for s in tenant.switches { checkSwitch(s, in: scope) }
+        for r in tenant.routers { checkRouter(r, in: scope) }
+        for attached in AttachmentIndex.attachments(of: tenant) {
+            guard let other = attachments.claim(attached, tenant: tenant.name) ?? others?.owner(of: attached.key, besides: tenant.name) else {
+                continue
             }
-            for r in tenant.routers { checkRouter(r, in: scope) }
-            for (router, port, element) in tenant.inLineElements {
-                for side in InLineElement.Side.allCases {
-                    guard let attachment = element.attachment(side) else { continue }
-                    let path = "\(tenant.name)/\(router)/\(port.name(of: side))"
-                    // The two sides are devices of different names in one namespace.
-                    let isShared = if case .namespace = attachment { true } else { false }
-                    guard let other = attachments.updateValue(path, forKey: "\(element.host) \(attachment.name)") else { continue }
-                    if isShared, other == "\(tenant.name)/\(router)/\(port.name(of: side == .peer ? .router : .peer))" { continue }
-                    fault(element.place, "\(path): \(attachment.name) of host \(element.host) is already port \(other)")
-                }
-            }
+            fault(attached.place, "\(attached.what): \(attached.name) of host \(attached.host) is already port \(other)")
         }
     }
 

@@ -42,6 +42,14 @@ public enum NetworkFile {
         return network
     }
 
+    /// Reads one tenant from a node, to be judged with the network that it is for (`NetworkDescription.validate(_:others:)`); also what cannot be read, if
+    /// the rest can.
+    public static func readTenant(_ name: String, _ node: Node) -> (tenant: Tenant?, faults: [NetworkFault]) {
+        let collector = FaultCollector()
+        let tenant = tenant(name, node, .none, collector)
+        return (tenant, collector.faults)
+    }
+
     private static func fault(_ error: YamlError) -> NetworkFault {
         switch error {
         case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),

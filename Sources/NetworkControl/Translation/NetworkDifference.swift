@@ -19,6 +19,23 @@ public struct NetworkDifference: Sendable {
         self.init(changes + before.keys.map { ($0, "-") })
     }
 
+    /// Elements that go and elements that come when a tenant becomes another; one that changes is in both. Costs in proportion to the tenant.
+    public static func elements(from old: Tenant?, to new: Tenant?) -> (remove: [NetworkElement], put: [NetworkElement]) {
+        var before: [String: NetworkElement] = [:]
+        var result: (remove: [NetworkElement], put: [NetworkElement]) = ([], [])
+        if let old { NetworkDescription(hosts: [], tenants: [old]).forEachElement { before[$0.path] = $0 } }
+        if let new {
+            NetworkDescription(hosts: [], tenants: [new]).forEachElement { element in
+                let known = before.removeValue(forKey: element.path)
+                if known == element { return }
+                if let known { result.remove.append(known) }
+                result.put.append(element)
+            }
+        }
+        result.remove += before.values
+        return result
+    }
+
     /// Of elements that go and elements that come; one that changes is in both.
     public init(remove: [NetworkElement], put: [NetworkElement]) {
         let gone = Set(remove.map(\.path))
