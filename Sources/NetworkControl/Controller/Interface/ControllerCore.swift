@@ -47,6 +47,8 @@ public final class ControllerCore: @unchecked Sendable {
     public let physical: PhysicalController
     public private(set) var logical: LogicalController?
     private var document = NetworkDocument()
+    /// What the ports of the network are attached to.
+    private var attachments = AttachmentIndex()
     private(set) var revision: UInt64 = 0
     private var mastership: Mastership?
     private var hostMasterships: [String: Mastership] = [:]
@@ -145,6 +147,7 @@ public final class ControllerCore: @unchecked Sendable {
             let network = try document.description()
             let logical = LogicalController(network, revision: stored.revision, numbers: stored.numbers)
             self.logical = logical
+            attachments = AttachmentIndex(network)
             revision = stored.revision
             mastership = taken
             if !logical.unstored.isEmpty { try? save(NetworkDifference(remove: [], put: []), put: [], removed: [], numbers: logical.unstored) }
@@ -170,7 +173,9 @@ public final class ControllerCore: @unchecked Sendable {
         let stored = try store.load()
         do throws(NetworkFaults) {
             document = try NetworkDocument(sections: stored.sections)
-            logical = LogicalController(try document.description(), revision: stored.revision, numbers: stored.numbers)
+            let network = try document.description()
+            logical = LogicalController(network, revision: stored.revision, numbers: stored.numbers)
+            attachments = AttachmentIndex(network)
         } catch {
             throw .failed("\(error)")
         }
@@ -263,7 +268,22 @@ public final class ControllerCore: @unchecked Sendable {
         }
     }
 
-    private func edited(_ edit: Edit, _ precondition: Precondition) throws -> (document: NetworkDocument, network: NetworkDescription, isNew: Bool) {
+    /// What an edit makes of the network.
+    private struct Edited {
+        var document: NetworkDocument
+        var network: NetworkDescription
+        /// The tenant that the edit is about; nil when it may be about all of them.
+        var tenant: (old: Tenant?, new: Tenant?)?
+        var isNew: Bool
+
+        func difference(from old: NetworkDescription) -> NetworkDifference {
+            guard let tenant else { return NetworkDifference(from: old, to: network) }
+            let elements = NetworkDifference.elements(from: tenant.old, to: tenant.new)
+            return NetworkDifference(remove: elements.remove, put: elements.put)
+        }
+    }
+
+    private func edited(_ edit: Edit, _ precondition: Precondition) throws -> Edited {
         let path = edit.path
         let present = document.node(at: path)
         if precondition.match != nil || precondition.noneMatch != nil {
@@ -288,10 +308,32 @@ public final class ControllerCore: @unchecked Sendable {
                 guard present != nil else { throw InterfaceError.notFound(path) }
                 new.remove(at: path)
             }
-            return (new, try new.description(), present == nil)
+            if let logical, path.count >= 2, path[0] == "tenants" { return try edited(new, tenant: path[1], logical.network, isNew: present == nil) }
+            return Edited(document: new, network: try new.description(), isNew: present == nil)
         } catch let faults as NetworkFaults {
             throw InterfaceError.invalid(faults.faults)
         }
+    }
+
+    /// Judges one tenant of a document whose others are those of a network that is right.
+    private func edited(
+        _ document: NetworkDocument, tenant name: String, _ current: NetworkDescription, isNew: Bool
+    ) throws(NetworkFaults) -> Edited {
+        var network = current
+        let place = network.tenants.firstIndex { $0.name == name }
+        let old = place.map { network.tenants[$0] }
+        guard let node = document.node(at: ["tenants", name]) else {
+            if let place { network.tenants.remove(at: place) }
+            return Edited(document: document, network: network, tenant: (old, nil), isNew: isNew)
+        }
+        let read = NetworkFile.readTenant(name, node)
+        var faults = read.faults
+        if let tenant = read.tenant {
+            do throws(NetworkFaults) { try network.validate(tenant, others: attachments) } catch { faults += error.faults }
+        }
+        guard faults.isEmpty, let tenant = read.tenant else { throw NetworkFaults(faults) }
+        if let place { network.tenants[place] = tenant } else { network.tenants.append(tenant) }
+        return Edited(document: document, network: network, tenant: (old, tenant), isNew: isNew)
     }
 
     public struct ChangeResult: Sendable {
@@ -304,17 +346,20 @@ public final class ControllerCore: @unchecked Sendable {
     /// Makes a change and acknowledges it; for the queue.
     public func change(_ edit: Edit, _ precondition: Precondition = Precondition()) throws -> ChangeResult {
         guard mastership != nil, let logical else { throw InterfaceError.notMaster(otherMaster()) }
-        let (new, network, isNew) = try edited(edit, precondition)
-        let difference = NetworkDifference(from: logical.network, to: network)
+        let edited = try edited(edit, precondition)
+        let (new, network, isNew) = (edited.document, edited.network, edited.isNew)
+        let difference = edited.difference(from: logical.network)
         let (put, removed) = sections(from: document, to: new, edit)
         if put.isEmpty, removed.isEmpty, difference.isEmpty {
             return ChangeResult(
                 progress: Progress(revision: revision, summary: "nothing changes", changes: [], modifications: 0, hosts: [], waiting: []),
                 tag: try? read(edit.path).tag, isNew: isNew)
         }
-        let outcome = logical.apply(network, revision: revision + 1)
+        let elements = edited.tenant.map { NetworkDifference.elements(from: $0.old, to: $0.new) }
+        let outcome = logical.apply(network, revision: revision + 1, elements: elements)
         try save(difference, put: put, removed: removed, numbers: outcome.numbers)
         document = new
+        if let tenant = edited.tenant { attachments.replace(tenant.old, with: tenant.new) } else { attachments = AttachmentIndex(network) }
         let began = DispatchTime.now().uptimeNanoseconds
         let told = outcome.updates.map(\.host)
         let connected = Set(physical.connectedHosts)
@@ -350,10 +395,9 @@ public final class ControllerCore: @unchecked Sendable {
     /// What of the text is to be stored; for an element only its tenant is looked at.
     private func sections(from old: NetworkDocument, to new: NetworkDocument, _ edit: Edit) -> (put: [StoredSection], removed: [String]) {
         let path = edit.path
-        if path.count > 2, path[0] == "tenants" {
-            let name = "tenant/" + path[1]
-            guard let before = old.section(name), let now = new.section(name), before.position == now.position else { return ([], []) }
-            return (before == now ? [] : [now], [])
+        if path.count >= 2, path[0] == "tenants", let now = new.section("tenant/" + path[1]) {
+            // An element keeps its tenant's place, and a new tenant is the last.
+            return (old.section(now.name) == now ? [] : [now], [])
         }
         let before = old.sections
         let now = new.sections
@@ -376,9 +420,9 @@ public final class ControllerCore: @unchecked Sendable {
 
     public func plan(_ edit: Edit, _ precondition: Precondition = Precondition()) throws -> Plan {
         guard let logical else { throw InterfaceError.notMaster(otherMaster()) }
-        let (_, network, _) = try edited(edit, precondition)
-        let difference = NetworkDifference(from: logical.network, to: network)
-        let updates = difference.isEmpty ? [] : logical.plan(network)
+        let edited = try edited(edit, precondition)
+        let difference = edited.difference(from: logical.network)
+        let updates = difference.isEmpty ? [] : logical.plan(edited.network)
         return Plan(
             revision: revision, summary: difference.isEmpty ? "nothing changes" : difference.summary, changes: difference.lines,
             modifications: updates.reduce(0) { $0 + $1.modifications.count },

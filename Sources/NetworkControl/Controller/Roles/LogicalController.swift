@@ -7,8 +7,8 @@ import Translation
 /// It holds no connection and no file: changes come in as networks, updates go out as values. What it must remember over restarts are the numbers that it
 /// gave to names (`AssignedNumber`), which it hands out with each change, to be stored with it.
 ///
-/// Used by one thread at a time. Cost of a change: finding the elements that differ takes a walk over the network; everything after that is bounded by the
-/// change and the hosts that it concerns.
+/// Used by one thread at a time. Cost of a change: finding the elements that differ takes a walk over the network, or over one tenant where it is known that
+/// only that differs; everything after that is bounded by the change and the hosts that it concerns.
 public final class LogicalController {
     /// What a change came to.
     public struct Outcome {
@@ -39,8 +39,12 @@ public final class LogicalController {
     }
 
     /// Makes the network this one; `new` is valid.
-    public func apply(_ new: NetworkDescription, revision: UInt64) -> Outcome {
-        let difference = translation.difference(to: new)
+    ///
+    /// - Parameter elements: what differs, when that is known (`NetworkDifference.elements`); it saves the walk over the network.
+    public func apply(
+        _ new: NetworkDescription, revision: UInt64, elements: (remove: [NetworkElement], put: [NetworkElement])? = nil
+    ) -> Outcome {
+        let difference = elements ?? translation.difference(to: new)
         let wasTunneled = network.hosts.count > 1
         let isTunneled = new.hosts.count > 1
         network = new
