@@ -139,6 +139,33 @@ import Translation
         for h in [a, b] { #expect(difference(lab, h).isEmpty) }
     }
 
+    /// B84: a network that gets a pool node has its hosts watch their tunnels.
+    @Test func hostsWatchTheirTunnelsOnceThereIsAPoolNode() throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        let (a, c) = (try TestHost("A"), try TestHost("C", datapathID: 9))
+        lab.connect(a)
+        lab.connect(c)
+        try lab.put("hosts/C", #"{"address": "198.18.6.3", "pool": true}"#)
+        for h in [a, c] { #expect(difference(lab, h).isEmpty) }
+        #expect(a.ports.keys.sorted() == ["blue/web/vm1", "tunnels", "tunnels/B", "tunnels/C"])
+        #expect(c.ports.keys.sorted() == ["green/web/vm1", "tunnels", "tunnels/A", "tunnels/B"])
+        let watch = try #require(a.ports["tunnels/B"])
+        #expect(watch["remote"] as? String == "198.18.6.2" && watch["local"] as? String == "198.18.6.1" && watch["key"] == nil)
+        #expect((watch["bfd"] as? [String: Any])?["interval"] as? String == "300ms")
+        // Other intervals are other ports with the same numbers.
+        try lab.put("hosts/C", #"{"address": "198.18.6.3", "pool": true, "bfd": {"interval": "100 ms", "multiplier": 5}}"#)
+        let changed = try #require(a.ports["tunnels/B"])
+        #expect((changed["bfd"] as? [String: Any])?["interval"] as? String == "100ms" && changed["number"] as? Int == watch["number"] as? Int)
+        // A host that moves is watched where it is.
+        try lab.put("hosts/B", #"{"address": "198.18.6.7"}"#)
+        #expect(a.ports["tunnels/B"]?["remote"] as? String == "198.18.6.7")
+        for h in [a, c] { #expect(difference(lab, h).isEmpty) }
+        try lab.put("hosts/C", #"{"address": "198.18.6.3"}"#)
+        #expect(a.ports.keys.sorted() == ["blue/web/vm1", "tunnels"] && c.ports.keys.sorted() == ["green/web/vm1", "tunnels"])
+        for h in [a, c] { #expect(difference(lab, h).isEmpty) }
+    }
+
     @Test func aHostThatIsNotInTheNetworkIsSentAway() throws {
         let lab = try ControllerLab()
         defer { lab.remove() }

@@ -130,6 +130,17 @@ import Yams
             "hosts:\n  a: {address: 10.0.0.1, pool: true}\n  b: {address: 10.0.0.2, pool: true}",
             "3:3: host b is a pool node, and so is host a: there is one"
         ),
+        (
+            "hosts:\n  a: {address: 10.0.0.1, bfd: {interval: 1 s}}", "2:3: host a: bfd is for the pool node, which stands in for tunnels that fail"
+        ),
+        (
+            "hosts:\n  a: {address: 10.0.0.1, pool: true, bfd: {interval: 5 ms}}",
+            "2:54: host a: bfd: interval must be a time from 10 ms to 60 s, not '5 ms'"
+        ),
+        (
+            "hosts:\n  a: {address: 10.0.0.1, pool: true, bfd: {multiplier: 0}}",
+            "2:56: host a: bfd: multiplier must be a number from 1 to 50, not '0'"
+        ),
         ("tenants:\n  t:\n    routers: {r: {host: nowhere}}", "3:15: router r: there is no host 'nowhere'"),
         (
             "tenants:\n  t:\n    switches: {s: {placement: last-hop}}\n    routers: {r: {ports: {a: {switch: s, addresses: 10.0.0.1/24}}}, "
@@ -348,6 +359,18 @@ import Yams
 }
 
 @Suite struct AddressTests {
+    @Test func aPoolNodeStandsInForSoManyHosts() {
+        func file(_ more: String) -> String {
+            let hosts = (1...2048).map { "  h\($0): {address: 10.0.\($0 / 200).\($0 % 200 + 1)}\n" }
+            return "hosts:\n  pool: {address: 10.1.0.1, pool: true\(more)}\n" + hosts.joined()
+        }
+        #expect(
+            NetworkFileTests.faults(file("")) == [
+                "2:3: host pool can stand in for failed tunnels of 2048 hosts, and there are 2049: say 'bfd: false'"
+            ])
+        #expect(NetworkFileTests.faults(file(", bfd: false")) == [])
+    }
+
     @Test func aRangeIsTheUnionOfItsBlocks() {
         for (first, last) in [(0, 65535), (1, 65534), (80, 80), (8000, 8999), (65535, 65535), (0, 0), (1024, 65535)] {
             let blocks = AccessRule.PortRange(UInt16(first), UInt16(last)).blocks

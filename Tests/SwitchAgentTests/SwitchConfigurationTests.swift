@@ -89,6 +89,11 @@ import Testing
         ("tunnels: [{name: a, kind: vxlan, remote: 1.1.1.1, key: 16777216}]", "key must be a number from 0 to 16777215, or flow"),
         ("tunnels: [{name: a, kind: vxlan, remote: 1.1.1.1, sequence: true}]", "sequence is for gre tunnels"),
         ("tunnels: [{name: a, kind: vxlan, remote: 1.1.1.1, local: \"::1\"}]", "are of different IP versions"),
+        ("tunnels: [{name: a, kind: vxlan, remote: flow, bfd: true}]", "bfd is for tunnels with one remote, and that of a is flow"),
+        ("tunnels: [{name: a, kind: gre, remote: 1.1.1.1, bfd: maybe}]", "bfd must be true or false, not 'maybe'"),
+        ("tunnels: [{name: a, kind: gre, remote: 1.1.1.1, bfd: {interval: 9 ms}}]", "interval must be a time from 10 ms to 60 s, not '9 ms'"),
+        ("tunnels: [{name: a, kind: gre, remote: 1.1.1.1, bfd: {multiplier: 0}}]", "multiplier must be a number from 1 to 50, not '0'"),
+        ("tunnels: [{name: a, kind: gre, remote: 1.1.1.1, bfd: {intervall: 1s}}]", "bfd has no key 'intervall' (did you mean interval?)"),
         ("flows: pipeline.flows", "a file is given as {file: pipeline.flows}"),
         ("a: 1\nb: [", "not YAML"),
         ("workers: 1\nworkers: 2", "given twice"),
@@ -97,6 +102,17 @@ import Testing
         let found = faults(yaml)
         #expect(found.contains { $0.contains(message) }, "\(found)")
         #expect(found.allSatisfy { $0.hasPrefix("s.yaml:") })
+    }
+
+    @Test func aTunnelIsWatchedWhenAsked() throws {
+        func read(_ bfd: String) throws -> LivenessConfiguration? {
+            let c = try SwitchConfiguration(yaml: "tunnels: [{name: a, kind: gre, remote: 1.1.1.1\(bfd)}]", file: "s.yaml")
+            return c.tunnels[0].portConfiguration(number: 1).liveness
+        }
+        #expect(try read("") == nil && read(", bfd: false") == nil)
+        #expect(try read(", bfd: true") == LivenessConfiguration(interval: 300_000_000, multiplier: 3))
+        #expect(try read(", bfd: {interval: 100 ms}") == LivenessConfiguration(interval: 100_000_000, multiplier: 3))
+        #expect(try read(", bfd: {interval: 60s, multiplier: 50}") == LivenessConfiguration(interval: 60_000_000_000, multiplier: 50))
     }
 
     @Test func allFaultsAreToldAtOnceInOrder() {

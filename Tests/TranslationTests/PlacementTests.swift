@@ -136,6 +136,95 @@ import Wire
         #expect(try net.send(W.ping("10.0.2.10", mac: W.toWeb), from: "t/web/vm1").hosts == ["hostA", "hostB"])
     }
 
+    /// T33, B84, FW-013: the tunnel between the machines' hosts is cut. Packets are lost until that is noticed, then they go by the pool node with the same
+    /// result, without a word of a controller; and straight again afterwards.
+    @Test func aTunnelThatFailsIsGoneAroundByThePoolNode() throws {
+        let net = try NetworkUnderTest(Self.threeHosts)
+        let ping = W.ping("10.0.2.10", mac: W.toWeb)
+        let usual = try net.delivered(ping, from: "t/web/vm1", to: "t/db/vm4")
+        try net.edit { $0.hosts[2].isPool = true }
+        func fate(of frame: [UInt8], from port: String = "t/web/vm1") throws -> PacketFate { try net.send(frame, from: port) }
+        #expect(try fate(of: ping).hosts == ["hostA", "hostB"])
+        net.network.cut("hostA", "hostB")
+        guard case .dropped? = try fate(of: ping).ends.first else {
+            Issue.record("a packet crossed a cut")
+            return
+        }
+        net.network.noticeCuts()
+        for _ in 0..<2 {
+            let detour = try fate(of: ping)
+            #expect(
+                detour.hosts == ["hostA", "hostC", "hostB"] && detour.deliveries.map(\.port) == ["t/db/vm4"] && detour.deliveries[0].bytes == usual)
+        }
+        // The pool node looks at no logical table, and has none.
+        #expect(net.network.stagesUsed(host: "hostC") == [.ingressMapping, .arrival, .physicalMapping])
+        // A broadcast reaches each port once.
+        let asked = try fate(of: Frames.arpRequest(from: W.vm1, "10.0.1.10", for: "10.0.1.77"))
+        #expect(asked.deliveries.map(\.port) == ["t/web/vm2"] && asked.hosts == ["hostA", "hostC", "hostB"])
+        // Neither way answers: straight is no worse.
+        net.network.cut("hostA", "hostC")
+        net.network.noticeCuts()
+        #expect(try fate(of: ping).hosts == ["hostA"])
+        net.network.mend("hostA", "hostB")
+        #expect(try fate(of: ping).deliveries.map(\.bytes) == [usual])
+        net.network.noticeCuts()
+        #expect(try fate(of: ping).hosts == ["hostA", "hostB"])
+        // Only the way to the pool node is cut, which nobody needs.
+        #expect(try fate(of: ping).deliveries.map(\.bytes) == [usual])
+    }
+
+    /// Nobody watches where nobody would stand in, and what was set up for it goes.
+    @Test func tunnelsAreWatchedWhereAPoolNodeStandsIn() throws {
+        let net = try NetworkUnderTest(Self.threeHosts)
+        func watched(_ host: String) -> [String] { net.translation.watches(host: host).map(\.remote) }
+        let before = try #require(net.translation.program(host: "hostA")).entries
+        #expect(watched("hostA") == [])
+        try net.edit { $0.hosts[2].isPool = true }
+        #expect(watched("hostA") == ["hostB", "hostC"] && watched("hostB") == ["hostA", "hostC"] && watched("hostC") == ["hostA", "hostB"])
+        let numbers = net.translation.watches(host: "hostA").map(\.number)
+        // Numbers stay over changes, restarts included.
+        let numbersKept = net.translation.takeAssignedNumbers().filter { $0.kind == .hostPort && $0.name.hasPrefix("1 ") }
+        #expect(Set(numbers.map(UInt64.init)).isSubset(of: Set(numbersKept.compactMap(\.number))))
+        try net.edit { $0.hosts[2].liveness = nil }
+        #expect(watched("hostA") == [] && watched("hostC") == [])
+        #expect(Set(try #require(net.translation.program(host: "hostA")).entries) == Set(before))
+        try net.edit {
+            $0.hosts[2].liveness = .init(milliseconds: 100, multiplier: 5)
+            $0.hosts[0].zone = "east"
+        }
+        // In different zones they reach each other by the pool node anyway.
+        #expect(watched("hostA") == [])
+    }
+
+    /// Random networks with a pool node, all other tunnels cut and the cuts noticed: everybody gets what he gets without the cuts.
+    @Test(arguments: [41, 43] as [UInt64]) func cutsChangeNothingWhereThePoolNodeIsReached(seed: UInt64) throws {
+        var random = RandomNetwork(seed: seed)
+        var detours = 0
+        for _ in 0..<4 {
+            for _ in 0..<25 { random.edit() }
+            var network = random.network
+            for h in network.hosts.indices { (network.hosts[h].zone, network.hosts[h].isPool) = ("", false) }
+            guard let family = network.hosts.first?.address.family else { continue }
+            network.hosts.append(Host(name: "relay", address: IPAddress(family: family, low: 0xc633_6401), isPool: true))
+            for t in network.tenants.indices {
+                for s in network.tenants[t].switches.indices {
+                    for p in network.tenants[t].switches[s].ports.indices { network.tenants[t].switches[s].ports[p].rateKilobits = nil }
+                }
+            }
+            let (a, b) = (try Self.simulate(network), try Self.simulate(network))
+            for one in network.hosts.dropLast() { for other in network.hosts.dropLast() where other != one { b.cut(one.name, other.name) } }
+            b.noticeCuts()
+            for _ in 0..<150 {
+                guard let p = random.packet(network), let frame = Self.frame(p, network, a.translation) else { continue }
+                let from = PortAddress(tenant: "t\(p.tenant)", owner: "s\(p.owner)", port: p.port.name)
+                guard let expected = a.send(frame, from: from), let got = b.send(frame, from: from) else { continue }
+                #expect(Self.sorted(expected) == Self.sorted(got), "seed \(seed): \(from), \(expected.hosts) and \(got.hosts)")
+                if got.hosts.count > expected.hosts.count { detours += 1 }
+            }
+        }
+        #expect(detours > 10, "\(detours)")
+    }
+
     @Test func aPoolNodeMayHaveWorkloadsItself() throws {
         let net = try NetworkUnderTest(Self.threeHosts)
         try net.edit { network in

@@ -57,6 +57,25 @@ import Wire
         #expect(Geneve.Option.parse(SampleFrames.bytes("000102").span.bytes).isMalformed)
     }
 
+    @Test func aLivenessPacketHasItsFieldsAtTheirPlaces() throws {
+        var p = BFD.Control(state: .up, multiplier: 3, myDiscriminator: 0x0102_0304, desiredTransmit: 300_000, requiredReceive: 100_000)
+        try checkLayout(p, "20 c0 03 18 01020304 00000000 000493e0 000186a0 00000000", .bfd) { _ in 24 }
+        p.diagnostic = BFD.Diagnostic.reverseConcatenatedPathDown
+        p.state = .initial
+        p.flags = BFD.Flag.poll | BFD.Flag.demand
+        p.yourDiscriminator = 0xffff_ffff
+        p.requiredEcho = 5
+        try checkLayout(p, "28 a2 03 18 01020304 ffffffff 000493e0 000186a0 00000005", .bfd) { _ in 24 }
+    }
+
+    @Test func aLivenessPacketOfAnotherVersionOrLengthIsRefused() {
+        func bytes(_ first: UInt8, _ length: UInt8) -> [UInt8] { [first, 0xc0, 3, length] + [UInt8](repeating: 1, count: 20) }
+        for version in UInt8(0)..<8 where version != 1 { #expect(error(BFD.Control.self, bytes(version << 5, 24)) == .badVersion(.bfd, version)) }
+        #expect(error(BFD.Control.self, bytes(0x20, 23)) == .badLength(.bfd, 23))
+        #expect(error(BFD.Control.self, bytes(0x20, 25)) == .badLength(.bfd, 25))
+        #expect(error(BFD.Control.self, bytes(0x20, 24)) == nil)
+    }
+
     @Test func greHasItsFieldsAtTheirPlaces() throws {
         try checkLayout(GRE.Header(), "0000 6558", .gre) { _ in 4 }
         try checkLayout(GRE.Header(key: 0x01020304), "2000 6558 01020304", .gre) { $0 < 4 ? 4 : 8 }

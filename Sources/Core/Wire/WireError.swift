@@ -37,5 +37,5 @@ public enum WireProtocol: String, CaseIterable, Codable, Sendable {
     case icmpv4, icmpv6
     case neighborDiscovery = "nd"
     case tcp, udp, sctp
-    case vxlan, geneve, gre
+    case vxlan, geneve, gre, bfd
 }

@@ -54,6 +54,8 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     case tunnelNoRoute
     /// The next hop towards the tunnel's other end does not answer.
     case tunnelNoNeighbor
+    /// A frame for a watched tunnel that is addressed as the host's own packets of liveness are.
+    case tunnelReserved
     /// The kernel refused the frame for another reason.
     case transmitError
 
@@ -69,6 +71,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
         case .tunnelNoRemote: self = .tunnelNoRemote
         case .tunnelNoRoute: self = .tunnelNoRoute
         case .tunnelNoNeighbor: self = .tunnelNoNeighbor
+        case .tunnelReserved: self = .tunnelReserved
         }
     }
 }
@@ -103,6 +106,7 @@ extension DropReason {
         case .tunnelNoRemote: "nothing says where the tunnel ends"
         case .tunnelNoRoute: "no route to the tunnel's other end"
         case .tunnelNoNeighbor: "the next hop to the tunnel's other end does not answer"
+        case .tunnelReserved: "addressed as the host's own packets of liveness are"
         case .transmitError: "the kernel refused it"
         }
     }

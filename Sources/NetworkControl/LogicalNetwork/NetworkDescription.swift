@@ -20,14 +20,32 @@ public struct Host: Hashable, Sendable {
     public var address: IPAddress
     /// Hosts of one zone have tunnels to each other; those of different ones reach each other by way of the pool node (spec B21, B84, B85).
     public var zone: String
-    /// Whether it relays between zones.
+    /// Whether it relays between zones, and stands in for tunnels that fail.
     public var isPool: Bool
+    /// Of the pool node: how hosts of one zone watch their tunnels, which it stands in for; nil: they do not.
+    public var liveness: Liveness?
     public var place: Place
-    public init(name: String, address: IPAddress, zone: String = "", isPool: Bool = false, place: Place = .none) {
+
+    /// Bidirectional Forwarding Detection between hosts.
+    public struct Liveness: Hashable, Sendable {
+        /// Between packets, 10 to 60,000.
+        public var milliseconds: Int
+        /// Packets that may be missed, 1 to 50.
+        public var multiplier: Int
+        public init(milliseconds: Int = 300, multiplier: Int = 3) {
+            self.milliseconds = milliseconds
+            self.multiplier = multiplier
+        }
+    }
+
+    public init(
+        name: String, address: IPAddress, zone: String = "", isPool: Bool = false, liveness: Liveness? = Liveness(), place: Place = .none
+    ) {
         self.name = name
         self.address = address
         self.zone = zone
         self.isPool = isPool
+        self.liveness = liveness
         self.place = place
     }
 }

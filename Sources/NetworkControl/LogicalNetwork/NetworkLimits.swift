@@ -9,6 +9,8 @@ public enum NetworkLimits {
     public static let entriesPerRule = 65_536
     /// Hosts: the physical mapping tells them apart by 16 bits.
     public static let hosts = 65_534
+    /// Hosts of a network whose pool node stands in for tunnels that fail: each watched remote is a port, of 4,096 that a forwarding element has.
+    public static let watchedHosts = 2_048
     /// Linux device names (IFNAMSIZ less the end).
     public static let deviceNameLength = 15
 }

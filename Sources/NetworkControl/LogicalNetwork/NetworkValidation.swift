@@ -78,6 +78,12 @@ struct NetworkValidation {
     private mutating func checkZones() {
         let pools = network.hosts.filter(\.isPool)
         for host in pools.dropFirst() { fault(host.place, "host \(host.name) is a pool node, and so is host \(pools[0].name): there is one") }
+        if let pool = pools.first, pool.liveness != nil, network.hosts.count > NetworkLimits.watchedHosts {
+            fault(
+                pool.place,
+                "host \(pool.name) can stand in for failed tunnels of \(NetworkLimits.watchedHosts) hosts, and there are \(network.hosts.count): say 'bfd: false'"
+            )
+        }
         guard pools.isEmpty, let first = network.hosts.first, let other = network.hosts.first(where: { $0.zone != first.zone }) else { return }
         fault(
             other.place,

@@ -71,11 +71,33 @@ public enum NetworkFile {
         }
         let zone = r.text("zone") ?? ""
         let isPool = r.bool("pool") ?? false
+        if !isPool, r.has("bfd") { r.fault("bfd is for the pool node, which stands in for tunnels that fail") }
+        let liveness = liveness(&r, collector)
         guard let address = r.value("address", "an IP address", IPAddress.init) else {
             if !r.has("address") { r.missing("address") }
             return nil
         }
-        return Host(name: name, address: address, zone: zone, isPool: isPool, place: place)
+        return Host(name: name, address: address, zone: zone, isPool: isPool, liveness: liveness, place: place)
+    }
+
+    /// `bfd: false`, or a mapping of interval and multiplier.
+    private static func liveness(_ r: inout ElementReader, _ collector: FaultCollector) -> Host.Liveness? {
+        var out = Host.Liveness()
+        guard let node = r.node("bfd") else { return out }
+        guard node.mapping != nil else { return r.bool("bfd") == false ? nil : out }
+        guard var inner = ElementReader(node, what: "\(r.what): bfd", collector) else { return out }
+        defer { inner.finish() }
+        out.milliseconds =
+            inner.value("interval", "a time from 10 ms to 60 s") { text in
+                for (unit, factor) in [("ms", 1), ("s", 1000)] where text.hasSuffix(unit) {
+                    let digits = text.dropLast(unit.count)
+                    guard let n = Int(digits.last == " " ? digits.dropLast() : digits), n <= 60_000 / factor, n * factor >= 10 else { return nil }
+                    return n * factor
+                }
+                return nil
+            } ?? out.milliseconds
+        out.multiplier = inner.integer("multiplier", 1...50) ?? out.multiplier
+        return out
     }
 
     private static func tenant(_ name: String, _ node: Node, _ place: Place, _ collector: FaultCollector) -> Tenant? {

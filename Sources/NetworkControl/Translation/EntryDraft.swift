@@ -61,6 +61,11 @@ struct EntryDraft {
     /// Marks that nothing logical will be left to do when the packet reaches its host.
     mutating func markDone() { load(RegisterMap.stage, UInt64(Stage.egressMapping.rawValue)) }
 
+    /// Writes the first of ports that is live; 0xffff when none is.
+    mutating func loadLivePort(_ place: RegisterMap.Place, of ports: [UInt32]) {
+        act(.bundle(fields: .ethSrc, basis: 0, algorithm: .activeBackup, members: ports, to: place.bits))
+    }
+
     /// Goes on at another stage: to the tables again at the table of that stage (spec 000-022, B138).
     mutating func next(_ stage: Stage) { entry.actions.append(.resubmit(inPort: nil, table: stage.rawValue)) }
 
@@ -124,4 +129,5 @@ public enum EntryKind: UInt8, CaseIterable, Sendable {
     case arrival
     case tunnel
     case localFlood
+    case tunnelChoice
 }

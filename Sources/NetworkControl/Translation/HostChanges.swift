@@ -6,7 +6,7 @@ import TableEngine
 public struct HostChange: Sendable {
     public var host: String
     public var address: IPAddress
-    /// Logical ports that are on it, with the numbers that entries know them by.
+    /// Logical ports that are on it and tunnels that it watches, with the numbers that entries know them by.
     public var ports: [(port: UInt64, number: UInt32)]
     public var modifications: [FlowModification]
     /// The host is not part of the network any more.
@@ -111,6 +111,26 @@ extension NetworkTranslation {
                 collector.removals[row[0], default: []].append(Self.deletion(HostEntryWriter.relayCookie(for: row[1]), mask: .max))
             }
         }
+        f.watches.drainChanges { row, isPresent in
+            let port = HostPorts.watch(row[1])
+            // Noted for the host also when no entry of it changes.
+            collector.additions[row[0], default: []] += []
+            if isPresent { _ = ports[row[0], default: HostPorts()].number(of: port) } else { collector.releases.append((row[0], port)) }
+        }
+        f.watched.drainChanges { row, isPresent in
+            if isPresent {
+                collector.add(watchedProgram(row[0], row[1], row[2]), to: row[0])
+            } else {
+                collector.removals[row[0], default: []].append(Self.deletion(HostEntryWriter.choiceCookie(to: row[1], pool: row[2]), mask: .max))
+            }
+        }
+        if !collector.moved.isEmpty {
+            f.watched.forEach { row in
+                guard collector.moved.contains(row[1]) || collector.moved.contains(row[2]) else { return }
+                collector.removals[row[0], default: []].append(Self.deletion(HostEntryWriter.choiceCookie(to: row[1], pool: row[2]), mask: .max))
+                collector.add(watchedProgram(row[0], row[1], row[2]), to: row[0])
+            }
+        }
         // The tunnels of others to a host whose address changed.
         for remote in collector.moved {
             guard let address = hostAddress(remote) else { continue }
@@ -145,6 +165,18 @@ extension NetworkTranslation {
             }
         }
         c = collector
+    }
+
+    /// The entries of a watched tunnel.
+    func watchedProgram(_ host: UInt64, _ remote: UInt64, _ pool: UInt64) -> HostProgram {
+        guard let address = hostAddress(remote), let poolAddress = hostAddress(pool) else { return HostProgram() }
+        var writer = HostEntryWriter(host: host, checks: checks)
+        let numbers = (
+            remote: ports[host, default: HostPorts()].number(of: HostPorts.watch(remote)),
+            pool: ports[host, default: HostPorts()].number(of: HostPorts.watch(pool))
+        )
+        writer.watched(to: remote, address: address, pool: pool, poolAddress: poolAddress, numbers: numbers)
+        return writer.program
     }
 
     private static func deletion(_ cookie: Cookie, mask: UInt64) -> FlowModification {
@@ -236,7 +268,7 @@ extension NetworkTranslation {
     /// The logical port behind a port number of a host.
     public func logicalPort(host: String, number: UInt32) -> UInt64? {
         guard let host = input.hosts.existing(host) else { return nil }
-        return ports[host]?.port(number)
+        return ports[host]?.port(number).flatMap { HostPorts.isWatch($0) ? nil : $0 }
     }
 }
 
@@ -244,7 +276,7 @@ extension EntryKind {
     /// Whether entries of the kind are the same on every host.
     public var isUniversal: Bool {
         switch self {
-        case .localPort, .arrival, .tunnel, .localFlood: false
+        case .localPort, .arrival, .tunnel, .localFlood, .tunnelChoice: false
         default: true
         }
     }

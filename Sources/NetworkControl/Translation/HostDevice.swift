@@ -3,7 +3,7 @@ import Wire
 
 /// A port or tunnel that a host's forwarding element is to have, with the keys by which `weft switch` is configured (Docs/Switch.md).
 public struct HostDevice: Hashable, Sendable, Codable {
-    /// `tenant/switch/port`, or `tunnels`.
+    /// `tenant/switch/port`, `tunnels`, or `tunnels/HOST`.
     public var name: String
     public var number: UInt32
     /// `tap`, `packet`, `geneve`.
@@ -15,6 +15,14 @@ public struct HostDevice: Hashable, Sendable, Codable {
     public var remote: String?
     public var local: String?
     public var key: String?
+    public var bfd: Watch?
+
+    /// How a tunnel's other end is watched.
+    public struct Watch: Hashable, Sendable, Codable {
+        /// `300ms`
+        public var interval: String
+        public var multiplier: Int
+    }
 
     /// A device's MTU with which frames fit into tunnels over an Ethernet of 1,500 bytes.
     public static let tunneledMTU = 1400
@@ -53,5 +61,19 @@ public struct HostDevice: Hashable, Sendable, Codable {
         d.key = "flow"
         d.local = "\(host.address)"
         return d
+    }
+
+    /// The ports of a host that say whether the other ends of its tunnels answer, by name.
+    public static func watches(of host: Host, in network: NetworkDescription, _ translation: NetworkTranslation) -> [String: HostDevice] {
+        guard let liveness = network.hosts.first(where: \.isPool)?.liveness else { return [:] }
+        var all: [String: HostDevice] = [:]
+        for watch in translation.watches(host: host.name) {
+            var d = HostDevice(name: "tunnels/\(watch.remote)", number: watch.number, kind: "geneve")
+            d.remote = "\(watch.address)"
+            d.local = "\(host.address)"
+            d.bfd = Watch(interval: "\(liveness.milliseconds)ms", multiplier: liveness.multiplier)
+            all[d.name] = d
+        }
+        return all
     }
 }

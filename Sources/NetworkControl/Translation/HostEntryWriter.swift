@@ -9,7 +9,8 @@ public struct HostProgram: Sendable {
 
 /// Numbers of the ports of a host's forwarding element.
 ///
-/// One tunnel port serves all tunnels of a host: entries set the far end and look at the near one.
+/// One tunnel port serves all tunnels of a host: entries set the far end and look at the near one. Of a tunnel that is watched there is besides a port with
+/// that one remote, which says by its state whether the far end answers, and by which no packets go.
 public struct HostPorts: Sendable {
     public static let tunnel: UInt32 = 0xfe00
     private var numbers: [UInt64: UInt32] = [:]
@@ -52,7 +53,11 @@ public struct HostPorts: Sendable {
     /// The logical port behind a number.
     func port(_ number: UInt32) -> UInt64? { logical[number] }
 
-    /// The logical ports of this host with their numbers.
+    /// What stands for the watched tunnel to a host among the ports: beyond all logical ones.
+    static func watch(_ remote: UInt64) -> UInt64 { 1 << 32 | remote }
+    static func isWatch(_ port: UInt64) -> Bool { port >> 32 != 0 }
+
+    /// The logical ports and watched tunnels of this host with their numbers.
     public var all: [UInt64: UInt32] { numbers }
 }
 
@@ -192,11 +197,32 @@ struct HostEntryWriter {
         send(to: remote, address: address, Self.relayedCookie(to: remote, pool: pool), relay: remote)
     }
 
+    /// The way to a host whose tunnel is watched: straight while it answers, else by way of the pool node if that does, else straight, which is no worse. The
+    /// forwarding element decides by itself (B84). The tunnel's own entry in the physical mapping is not met meanwhile.
+    ///
+    /// - Parameter numbers: ports that are live while the remote, and while the pool node, answers.
+    mutating func watched(
+        to remote: UInt64, address: IPAddress, pool: UInt64, poolAddress: IPAddress, numbers: (remote: UInt32, pool: UInt32)
+    ) {
+        let cookie = Self.choiceCookie(to: remote, pool: pool)
+        var choice = EntryDraft(.physicalMapping, EntryPriority.raised, cookie)
+        choice.require(RegisterMap.host, remote)
+        choice.loadLivePort(RegisterMap.tunnelPort, of: [numbers.remote, numbers.pool])
+        choice.next(.tunnelChoice)
+        add(choice)
+        send(to: remote, address: address, cookie, in: EntryDraft(.tunnelChoice, EntryPriority.normal, cookie))
+        var detour = EntryDraft(.tunnelChoice, EntryPriority.raised, cookie)
+        detour.require(RegisterMap.tunnelPort, UInt64(numbers.pool))
+        send(to: remote, address: poolAddress, cookie, relay: remote, in: detour)
+    }
+
+    static func choiceCookie(to remote: UInt64, pool: UInt64) -> Cookie { Cookie(.tunnelChoice, datapath: pool, detail: remote) }
+
     static func relayedCookie(to remote: UInt64, pool: UInt64) -> Cookie { Cookie(.tunnel, datapath: pool, detail: remote) }
     static func relayCookie(for remote: UInt64) -> Cookie { Cookie(.arrival, datapath: 0, detail: remote) }
 
-    private mutating func send(to remote: UInt64, address: IPAddress, _ cookie: Cookie, relay: UInt64? = nil) {
-        var out = EntryDraft(.physicalMapping, EntryPriority.normal, cookie)
+    private mutating func send(to remote: UInt64, address: IPAddress, _ cookie: Cookie, relay: UInt64? = nil, in draft: EntryDraft? = nil) {
+        var out = draft ?? EntryDraft(.physicalMapping, EntryPriority.normal, cookie)
         out.require(RegisterMap.host, remote)
         out.move(RegisterMap.egressPort.bits, CarriedContext.egressPort)
         out.move(RegisterMap.stage.bits, CarriedContext.stage)

@@ -77,7 +77,8 @@ struct NameChecks {
 
     private static func check(_ name: String) -> UInt64 {
         let seed = InputTranslation.seed(name)
-        return (seed ^ seed >> 24 ^ seed >> 48) & 0xff_ffff
+        // Not 0, which is the VNI of what hosts say to each other.
+        return max((seed ^ seed >> 24 ^ seed >> 48) & 0xff_ffff, 1)
     }
 }
 

@@ -60,6 +60,7 @@ struct InputTranslation {
             tables.hosts.change([h, host.address.family.rawValue, host.address.high, host.address.low], by: amount)
             tables.zones.change([h, symbols.number(of: "zone " + host.zone)], by: amount)
             if host.isPool { tables.pools.change([h], by: amount) }
+            if host.isPool, host.liveness != nil { tables.standIns.change([h], by: amount) }
         case .addressSet(let tenant, let set):
             let id = number(\.symbols, "set " + Path.of(tenant, set.name), amount)
             for prefix in Set(set.members) { changeMember(id, prefix, amount) }

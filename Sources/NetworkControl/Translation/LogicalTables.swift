@@ -17,6 +17,8 @@ struct ControlTables {
     let routerHosts: Relation
     let zones: Relation
     let pools: Relation
+    /// The pool node, when it stands in for tunnels that fail.
+    let standIns: Relation
     let workloadAddresses: Relation
     let neighbors: Relation
     /// `given` is 0 when the MAC is to be made of `seed` (B114).
@@ -51,6 +53,7 @@ struct ControlTables {
         routerHosts = e.relation("routerHosts", "datapath", "host")
         zones = e.relation("zones", "host", "zone")
         pools = e.relation("pools", "host")
+        standIns = e.relation("standIns", "host")
         workloadAddresses = e.relation("workloadAddresses", "datapath", "port", "family", "high", "low")
         neighbors = e.relation("neighbors", "datapath", "family", "high", "low", "mac")
         routerPorts = e.relation("routerPorts", "datapath", "port", "given", "seed")
@@ -136,6 +139,10 @@ struct ForwardingTables {
     let relayed: Relation
     /// The hosts for which the pool node relays.
     let relays: Relation
+    /// Tunnels whose packets go to the pool node while the other end does not answer.
+    let watched: Relation
+    /// The other ends that a host watches.
+    let watches: Relation
     let floodMembers: Relation
 
     init(_ e: TableEngine) {
@@ -175,6 +182,8 @@ struct ForwardingTables {
         crossings = e.relation("crossings", "host", "component", "zone", "pool")
         relayed = e.relation("relayed", "host", "remote", "pool", isOutput: true)
         relays = e.relation("relays", "host", "remote", isOutput: true)
+        watched = e.relation("watched", "host", "remote", "pool", isOutput: true)
+        watches = e.relation("watches", "host", "remote", isOutput: true)
         floodMembers = e.relation("floodMembers", "host", "datapath", "port", isOutput: true)
     }
 }

@@ -265,6 +265,16 @@ struct NetworkRules {
         e.rule("relay", f.relays("r", "h"), if: f.relayed("g", "h", "r"))
         e.rule("tunnel to the pool node", f.tunnels("g", "r"), if: f.relayed("g", "h", "r"))
         e.rule("tunnel of the pool node", f.tunnels("r", "g"), if: f.relayed("g", "h", "r"))
+        // A tunnel that fails is noticed by both ends, and the pool node stands in (B84).
+        e.rule(
+            "watched tunnel", f.watched("g", "h", "r"), if: f.hostComponents("g", "x", "z"), f.hostComponents("h", "x", "z"), c.standIns("r"),
+            differ(["g", "h"]), differ(["g", "r"]), differ(["h", "r"]))
+        e.rule("relay for a watched tunnel", f.relays("r", "h"), if: f.watched("g", "h", "r"))
+        e.rule("tunnel to the node that stands in", f.tunnels("g", "r"), if: f.watched("g", "h", "r"))
+        e.rule("tunnel of the node that stands in", f.tunnels("r", "g"), if: f.watched("g", "h", "r"))
+        e.rule("watch of a tunnel", f.watches("g", "h"), if: f.watched("g", "h", "r"))
+        e.rule("watch of the node that stands in", f.watches("g", "r"), if: f.watched("g", "h", "r"))
+        e.rule("watch by the node that stands in", f.watches("r", "g"), if: f.watched("g", "h", "r"))
         e.rule(
             "tunnel to a pool node with ports", f.tunnels("g", "r"), if: f.crossings("g", "x", "z", "r"), f.hostComponents("r", "x", "w"),
             differ(["g", "r"]))

@@ -69,6 +69,7 @@ extension NetworkTranslation {
         case .tunnel:
             let way = cookie.datapath == 0 ? "" : " by way of \(hostName(cookie.datapath))"
             return "tunnel with \(hostName(cookie.detail))\(way)"
+        case .tunnelChoice: return "tunnel with \(hostName(cookie.detail)), or by way of \(hostName(cookie.datapath))"
         case .localFlood: return "ports of \(d) here"
         }
     }

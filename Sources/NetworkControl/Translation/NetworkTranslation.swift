@@ -28,6 +28,8 @@ public final class NetworkTranslation {
     let tunnelsByHost: RowIndex
     let relayedByHost: RowIndex
     let relaysByHost: RowIndex
+    let watchedByHost: RowIndex
+    let watchesByHost: RowIndex
     let datapathsByHost: RowIndex
     let hostsByDatapath: RowIndex
     let membersByHost: RowIndex
@@ -55,6 +57,8 @@ public final class NetworkTranslation {
         tunnelsByHost = forwarding.tunnels.index(on: [0])
         relayedByHost = forwarding.relayed.index(on: [0])
         relaysByHost = forwarding.relays.index(on: [0])
+        watchedByHost = forwarding.watched.index(on: [0])
+        watchesByHost = forwarding.watches.index(on: [0])
         datapathsByHost = forwarding.hostDatapaths.index(on: [0])
         hostsByDatapath = forwarding.hostDatapaths.index(on: [1])
         membersByHost = forwarding.floodMembers.index(on: [0, 1])
@@ -229,7 +233,9 @@ public final class NetworkTranslation {
         }
         forwarding.relays.forEach(relaysByHost, [host]) { writer.relay(for: $0[1]) }
         for d in datapaths(of: host) { writer.localFlood(d, ports: floodMembers(host, d)) }
-        return writer.program
+        var program = writer.program
+        forwarding.watched.forEach(watchedByHost, [host]) { row in program.entries += watchedProgram(host, row[1], row[2]).entries }
+        return program
     }
 
     func floodMembers(_ host: UInt64, _ datapath: UInt64) -> [UInt64] {
@@ -255,11 +261,26 @@ public final class NetworkTranslation {
         return (name, ports[host, default: HostPorts()].number(of: p))
     }
 
+    /// The hosts whose tunnels a host watches, by name, with the number of the port that says whether they answer, and where they are.
+    public func watches(host name: String) -> [(remote: String, address: IPAddress, number: UInt32)] {
+        guard let host = input.hosts.existing(name) else { return [] }
+        numberPorts(of: host)
+        var all: [(remote: String, address: IPAddress, number: UInt32)] = []
+        forwarding.watches.forEach(watchesByHost, [host]) { row in
+            guard let address = hostAddress(row[1]), let number = ports[host]?.all[HostPorts.watch(row[1])] else { return }
+            all.append((hostName(row[1]), address, number))
+        }
+        return all.sorted { $0.remote < $1.remote }
+    }
+
     /// Gives the ports of a host that have no number theirs, in an order that does not depend on how tables lie in memory.
     private func numberPorts(of host: UInt64) {
         var unnumbered: [UInt64] = []
         forwarding.localPorts.forEach(portsByHost, [host]) { row in if ports[host]?.all[row[2]] == nil { unnumbered.append(row[2]) } }
         forwarding.inLinePorts.forEach(inLinePortsByHost, [host]) { row in if ports[host]?.all[row[2]] == nil { unnumbered.append(row[2]) } }
+        forwarding.watches.forEach(watchesByHost, [host]) { row in
+            if ports[host]?.all[HostPorts.watch(row[1])] == nil { unnumbered.append(HostPorts.watch(row[1])) }
+        }
         for port in unnumbered.sorted() { _ = ports[host, default: HostPorts()].number(of: port) }
     }
 }

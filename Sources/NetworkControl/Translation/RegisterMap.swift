@@ -38,11 +38,13 @@ public enum RegisterMap {
     /// 24 bits of the name of the egress port, or of the switch for a flood: who delivers compares it, so that hosts which number ports differently, for
     /// a moment or by mistake, lose packets rather than deliver them to another tenant.
     public static let check = Place("check", .reg10, 0, 24)
+    /// The port of the tunnel that was chosen on the way to a host.
+    public static let tunnelPort = Place("tunnel port", .reg11, 0, 16)
     /// Scratch of flow templates and the daemons that fill them.
     public static let template = Place("template", .xxreg3)
 
     public static let all = [
-        datapath, ingressPort, egressPort, host, stage, nextHop, nextHopAddress, marks, slice, servicePort, check, template,
+        datapath, ingressPort, egressPort, host, stage, nextHop, nextHopAddress, marks, slice, servicePort, check, tunnelPort, template,
     ]
 
     /// Whether the egress is a flood.
@@ -68,7 +70,7 @@ public enum CarriedContext {
     public static let ingressPort = Subfield(.tunnelMetadata0, offset: 40, count: 24)
     public static let marks = Subfield(.tunnelMetadata1, offset: 0, count: 32)
     public static let check = Subfield(.tunnelID, offset: 0, count: 24)
-    /// The host for which the pool node is to relay; 0 at the host itself. An option of its own, which only crossings between zones carry.
+    /// The host for which the pool node is to relay; 0 at the host itself. An option of its own, which only packets by way of a pool node carry.
     public static let relay = Subfield(.tunnelMetadata2, offset: 0, count: 16)
     public static let all = [egressPort, stage, ingressPort, marks, check, relay]
 }

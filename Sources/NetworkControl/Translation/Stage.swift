@@ -52,6 +52,8 @@ public enum Stage: UInt8, CaseIterable, Sendable {
     case physicalMapping = 42
     /// Logical port to port of this host.
     case localDelivery = 43
+    /// To a host whose tunnel is watched: straight, or by way of the pool node (B84).
+    case tunnelChoice = 44
 
     /// Stages that nothing uses yet: packets pass from the one before to the one behind.
     public static let reserved: Set<Stage> = [.switchService, .destinationTranslation, .sourceTranslation]
@@ -84,6 +86,7 @@ public enum Stage: UInt8, CaseIterable, Sendable {
         case .floodMapping: "flood mapping"
         case .physicalMapping: "physical mapping"
         case .localDelivery: "local delivery"
+        case .tunnelChoice: "tunnel choice"
         }
     }
 }

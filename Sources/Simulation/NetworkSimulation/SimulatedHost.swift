@@ -75,6 +75,13 @@ final class SimulatedHost {
         for m in modifications { try tables.apply(m, now: 0) }
     }
 
+    /// Says whether a port counts as live.
+    func setLive(_ port: UInt32, _ isLive: Bool) {
+        if isLive { tables.ports.attach(port) } else { tables.ports.detach(port) }
+        tables.portsChanged()
+        tables.publish()
+    }
+
     /// How often each table was looked up so far.
     func lookups(table: UInt8) -> UInt64 { worker.tableCounters(table).lookups }
     func collectStatistics() { worker.collectStatistics() }

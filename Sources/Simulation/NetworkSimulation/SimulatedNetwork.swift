@@ -11,6 +11,8 @@ public final class SimulatedNetwork {
     private var hosts: [String: SimulatedHost] = [:]
     private var hostsByAddress: [IPAddress: SimulatedHost] = [:]
     private let usesCache: Bool
+    /// Pairs of hosts between which the underlay carries nothing.
+    private var cuts: Set<Set<String>> = []
     /// Frames that crossed from host to host so far.
     public private(set) var tunnelCount = 0
     /// Hosts that one packet may visit: more is a loop between hosts, which no entries of ours make.
@@ -45,6 +47,17 @@ public final class SimulatedNetwork {
 
     /// What an in-line element makes of a frame that it gets by a port, called `tenant/router/port:side`; nil: it keeps it. Without one, all pass.
     public var inLine: (_ port: String, _ frame: [UInt8]) -> [UInt8]? = { _, frame in frame }
+
+    /// Cuts the underlay between two hosts: what they send each other is lost. That hosts notice is a matter of its own (`noticeCuts`).
+    public func cut(_ a: String, _ b: String) { cuts.insert([a, b]) }
+    public func mend(_ a: String, _ b: String) { cuts.remove([a, b]) }
+
+    /// Has every host know which of the other ends that it watches answer, as it does some time after a cut or its end.
+    public func noticeCuts() {
+        for (name, host) in hosts {
+            for watch in translation.watches(host: name) { host.setLive(watch.number, !cuts.contains([name, watch.remote])) }
+        }
+    }
 
     public var hostNames: [String] { hosts.keys.sorted() }
     /// The entries that a host has.
@@ -168,6 +181,10 @@ public final class SimulatedNetwork {
         }
         guard arrival.hops < Self.hopLimit, let host = hostsByAddress[to] else {
             fate.ends.append(.dropped(PacketFate.Drop(host: arrival.host.name, reason: .tunnelNoRemote, stage: .physicalMapping, meaning: nil)))
+            return
+        }
+        if cuts.contains([arrival.host.name, host.name]) {
+            fate.ends.append(.dropped(PacketFate.Drop(host: arrival.host.name, reason: .tunnelNoRoute, stage: .physicalMapping, meaning: nil)))
             return
         }
         waiting.append(Arrival(host: host, port: HostPorts.tunnel, bytes: departure.bytes, tunnel: words, hops: arrival.hops + 1))

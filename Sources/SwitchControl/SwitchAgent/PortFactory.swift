@@ -88,12 +88,12 @@ final class PortFactory {
         services[number] = nil
     }
 
-    /// The numbers of ports whose devices or connections have changed since they were `refreshed`, and of those whose TAP is gone: they make it anew once they
-    /// can.
+    /// The numbers of ports whose devices, connections or tunnels' other ends have changed since they were `refreshed`, and of those whose TAP is gone: they
+    /// make it anew once they can.
     func changedPorts() -> [UInt32] {
         for monitor in namespaces.all { monitor.drain() }
         // Somebody connects or goes; or not, which refreshing finds out.
-        var changed = services.filter { $0.value.descriptors.contains { weft_is_readable($0) != 0 } }.map(\.key)
+        var changed = services.filter { $0.value.descriptors.contains { weft_is_readable($0) != 0 } }.map(\.key) + tunnels.monitor.takeChanges()
         for (number, d) in devices {
             let link = d.monitor.link(named: d.device)
             if link != d.link || (link == nil && d.isMadeByPort && d.monitor.descriptor >= 0) {
@@ -110,8 +110,10 @@ final class PortFactory {
         devices[number]!.link = d.monitor.link(named: d.device)
     }
 
-    /// Descriptors that are readable when a device or a connection has changed.
-    var descriptors: [Int32] { (namespaces.all.map(\.descriptor) + services.values.flatMap(\.descriptors)).filter { $0 >= 0 } }
+    /// Descriptors that are readable when a device, a connection or a tunnel's other end has changed.
+    var descriptors: [Int32] {
+        (namespaces.all.map(\.descriptor) + services.values.flatMap(\.descriptors) + [tunnels.monitor.descriptor]).filter { $0 >= 0 }
+    }
 
     func close() { for monitor in namespaces.all { monitor.close() } }
 }

@@ -10,6 +10,8 @@ public struct PortReport: Sendable, Codable {
     public var summary: String
     public var address: String?
     public var status: PortStatus
+    /// Of a watched tunnel.
+    public var liveness: LivenessMonitor.Report?
     public var rxPackets: UInt64
     public var rxBytes: UInt64
     public var txPackets: UInt64
@@ -60,6 +62,7 @@ extension VirtualSwitch {
             let address = port.address.map { bytes in bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":") }
             return PortReport(
                 number: port.number, name: port.name, kind: port.kind, summary: port.summary, address: address, status: port.status,
+                liveness: (port as? TunnelPort)?.liveness,
                 rxPackets: c.rxPackets, rxBytes: c.rxBytes, txPackets: c.txPackets, txBytes: c.txBytes)
         }
     }

@@ -101,6 +101,7 @@ public final class VirtualSwitch: @unchecked Sendable {
                 return .failure(PortError("there are \(PortRegistry.limit) ports already"))
             }
             attached[port.number] = port
+            if !port.status.isForwarding { tables.ports.detach(port.number) }
             connect(port)
             portsChanged()
             onEvent?(.portAdded(report(port)))
@@ -137,9 +138,10 @@ public final class VirtualSwitch: @unchecked Sendable {
         onControl {
             guard let port = attached[number] else { return }
             let before = port.status
-            disconnect(port)
+            // A tunnel's queues are those of its endpoint and stay as they are.
+            if !port.kind.isTunnel { disconnect(port) }
             let hasChanged = port.refresh()
-            connect(port)
+            if !port.kind.isTunnel { connect(port) }
             guard hasChanged || before != port.status else { return }
             if port.status.isForwarding { tables.ports.attach(number, isTunnel: port.kind.carriesContext) } else { tables.ports.detach(number) }
             portsChanged()

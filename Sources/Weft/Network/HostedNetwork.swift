@@ -21,6 +21,7 @@ final class HostedNetwork: @unchecked Sendable {
     private var entries: [FlowModification]
     /// The ports that the switch has, by name.
     private var ports: [String: SwitchConfiguration.Port] = [:]
+    private var tunnels: [String: SwitchConfiguration.Tunnel] = [:]
 
     init(_ file: String, host: String?) throws {
         let loaded = try LoadedNetwork(file)
@@ -42,6 +43,7 @@ final class HostedNetwork: @unchecked Sendable {
         entries = []
         entries = translation.takeChanges().first { $0.host == self.host }?.modifications ?? []
         ports = Self.ports(description, host: self.host, translation)
+        tunnels = Self.tunnels(description, host: self.host, translation)
     }
 
     var entryCount: Int { translation.program(host: host)?.entries.count ?? 0 }
@@ -59,14 +61,28 @@ final class HostedNetwork: @unchecked Sendable {
         c.failMode = .secure
         c.allowsNamespaces = ports.values.contains { $0.namespace != nil }
         c.ports = ports.values.sorted { $0.number! < $1.number! }
-        if description.hosts.count > 1, let own = description.hosts.first(where: { $0.name == host }) {
-            var tunnel = SwitchConfiguration.Tunnel(name: "tunnels", kind: .geneve, remote: "flow")
-            tunnel.number = HostPorts.tunnel
-            tunnel.key = "flow"
-            tunnel.local = "\(own.address)"
-            c.tunnels = [tunnel]
-        }
+        c.tunnels = tunnels.values.sorted { $0.number! < $1.number! }
         return c
+    }
+
+    /// A host's tunnel port when there are other hosts, and those by which it watches tunnels.
+    private static func tunnels(_ network: NetworkDescription, host: String, _ translation: NetworkTranslation) -> [String: SwitchConfiguration
+        .Tunnel]
+    {
+        guard network.hosts.count > 1, let own = network.hosts.first(where: { $0.name == host }) else { return [:] }
+        var all: [String: SwitchConfiguration.Tunnel] = [:]
+        for device in [HostDevice.tunnels(of: own)] + HostDevice.watches(of: own, in: network, translation).values {
+            var tunnel = SwitchConfiguration.Tunnel(name: device.name, kind: .geneve, remote: device.remote ?? "flow")
+            tunnel.number = device.number
+            tunnel.key = device.key
+            tunnel.local = device.local
+            if device.bfd != nil, let liveness = network.hosts.first(where: \.isPool)?.liveness {
+                tunnel.liveness = SwitchConfiguration.Liveness(
+                    LivenessConfiguration(interval: UInt64(liveness.milliseconds) * 1_000_000, multiplier: UInt8(liveness.multiplier)))
+            }
+            all[tunnel.name] = tunnel
+        }
+        return all
     }
 
     /// The ports of a host that are attached to something.
@@ -116,18 +132,22 @@ final class HostedNetwork: @unchecked Sendable {
         description = new
         let (summary, change) = lock.withLock { (translation.apply(new), translation.takeChanges().first { $0.host == host }) }
         let wanted = Self.ports(new, host: host, translation)
-        let gone = ports.filter { wanted[$0.key] != $0.value }.map(\.key).sorted()
+        let wantedTunnels = Self.tunnels(new, host: host, translation)
+        let gone =
+            ports.filter { wanted[$0.key] != $0.value }.map(\.key).sorted() + tunnels.filter { wantedTunnels[$0.key] != $0.value }.map(\.key).sorted()
+        let addedTunnels = wantedTunnels.filter { tunnels[$0.key] != $0.value }.map(\.value).sorted { $0.number! < $1.number! }
         let added = wanted.filter { ports[$0.key] != $0.value }.map(\.value).sorted { $0.number! < $1.number! }
         ports = wanted
+        tunnels = wantedTunnels
         let modifications = change?.modifications ?? []
-        daemon.change(removing: gone, adding: added, entries: modifications) { isTaken in
+        daemon.change(removing: gone, adding: added, tunnels: addedTunnels, entries: modifications) { isTaken in
             guard isTaken else { return }
             log.notice(
                 "network read anew",
                 metadata: [
                     "elements": "\(summary.added) added, \(summary.removed) removed, \(summary.changed) changed",
                     "modifications": "\(modifications.count)",
-                    "ports": "\(added.count) added, \(gone.count) removed",
+                    "ports": "\(added.count + addedTunnels.count) added, \(gone.count) removed",
                 ])
         }
     }

@@ -37,6 +37,7 @@ struct PortCommand: ParsableCommand {
         @Option(help: ArgumentHelp("A tunnel's own address.", valueName: "address")) var local: String?
         @Option(help: ArgumentHelp("A tunnel's key (VNI): a number, or flow.", valueName: "key")) var key: String?
         @Option(help: ArgumentHelp("A tunnel's UDP port.", valueName: "port")) var port: String?
+        @Flag(help: "Watch a tunnel's other end by BFD.") var bfd = false
 
         func run() throws {
             let pairs: [(String, String?)] = [
@@ -46,6 +47,7 @@ struct PortCommand: ParsableCommand {
             ]
             var parameters = Dictionary(uniqueKeysWithValues: pairs.compactMap { k, v in v.map { (k, $0) } })
             if persist { parameters["persist"] = "true" }
+            if bfd { parameters["bfd"] = "true" }
             let added = try control.connect().request("port.add", parameters, ControlValue.AddedPort.self)
             if control.json { try control.printJSON(added) } else { try OutputFile.print("port \(added.number) (\(added.name)) added") }
         }

@@ -85,8 +85,9 @@ class Host:
         self.process = None
 
     def start(self):
-        self.process = self.space.start(
-            self.network.lab.program, "run", self.network.file, "--host", self.name, "--socket", self.socket, log=self.log)
+        # With a controller the host gets from it what it does otherwise by itself.
+        role = ["switch", "--namespaces", "--controller", self.network.controller] if self.network.controller else ["run", self.network.file]
+        self.process = self.space.start(self.network.lab.program, *role, "--host", self.name, "--socket", self.socket, log=self.log)
         until(lambda: os.path.exists(self.socket) or self.process.poll() is not None, lambda: f"host {self.name} runs:\n{self.text()}", 30)
         expect(self.process.poll() is None, lambda: f"weft run on host {self.name} ended:\n{self.text()}")
 
@@ -100,9 +101,10 @@ class Host:
 
 
 class Network:
-    """`description` is the network file as a dictionary; ports get their namespaces here."""
+    """`description` is the network file as a dictionary; ports get their namespaces here. `controlled`: by a controller at 192.0.2.254, not by `weft run`."""
 
-    def __init__(self, lab, description):
+    def __init__(self, lab, description, controlled=False):
+        self.controller = "tcp:192.0.2.254:6653" if controlled else None
         self.lab, self.description, self.file, self.number = lab, copy.deepcopy(description), lab.path("network.yaml"), 0
         self.fabric = lab.space("fabric")
         self.fabric.ip("link", "add", "fabric", "type", "bridge")
@@ -113,6 +115,12 @@ class Network:
             self.machines[machine.path] = machine
         self.hosts = {name: Host(self, name, host["address"]) for name, host in self.description["hosts"].items()}
         self.write()
+        if controlled:
+            self.fabric.address("fabric", "192.0.2.254/24")
+            lab.logs.append("controller.log")
+            self.controller_process = self.fabric.start(
+                lab.program, "controller", "--network", self.file, "--store", lab.path("controller.sqlite"), "--listen", self.controller, "--api",
+                "tcp:127.0.0.1:8653", log="controller.log")
         for host in self.hosts.values():
             host.start()
         for machine in [*self.machines.values(), *self.elements.values()]:

@@ -91,7 +91,7 @@ extension Translator {
 
     func bundle(_ side: UInt32) {
         guard case .action(.bundle(let fields, let basis, let algorithm, let members, let to)) = tables.sides[side] else { return }
-        let live = members.filter { tables.ports.index(of: $0) != nil }
+        let live = members.filter { tables.ports.isAttached($0) }
         let port: UInt32?
         switch algorithm {
         case .activeBackup: port = live.first

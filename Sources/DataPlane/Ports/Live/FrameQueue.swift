@@ -79,6 +79,8 @@ public enum TransmitRefusal: UInt8, CaseIterable, Sendable {
     case tunnelNoRoute
     /// The next hop does not answer.
     case tunnelNoNeighbor
+    /// Addressed as packets of liveness are, which only the host itself sends.
+    case tunnelReserved
     /// The kernel refused it for another reason.
     case transmitError
 }

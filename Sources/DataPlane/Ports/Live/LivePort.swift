@@ -41,6 +41,8 @@ public struct PortStatus: Equatable, Sendable, Codable {
     public var hasLink = true
     /// Bytes of a frame's payload behind the Ethernet header (and a VLAN tag).
     public var mtu = 1500
+    /// Why a tunnel has no link: `remote 192.0.2.2: no packet for 900 ms`.
+    public var reason: String?
     public init() {}
     public var isForwarding: Bool { isPresent && isUp && hasLink }
 }

@@ -62,6 +62,8 @@ public struct TunnelConfiguration: Sendable, Equatable {
     public var options: [TunnelOption] = TunnelOption.weft
     /// Payload bytes of an inner frame; nil follows the route to a fixed remote, and is 1500 less the headers otherwise.
     public var mtu: Int?
+    /// How the other end is watched; nil: not at all.
+    public var liveness: LivenessConfiguration?
 
     public init(
         kind: PortKind, number: UInt32, name: String, remote: Remote, key: Key = .none, local: TunnelAddress? = nil,
@@ -75,6 +77,9 @@ public struct TunnelConfiguration: Sendable, Equatable {
         self.local = local
         self.destinationPort = destinationPort ?? (kind == .vxlan ? VXLAN.port : kind == .geneve ? Geneve.port : 0)
     }
+
+    /// The key of packets that belong to the port itself and to no flow.
+    var ownKey: UInt32 { if case .fixed(let key) = key { key } else { 0 } }
 
     /// Whether the port uses IPv4 or IPv6 outside; both when neither address is given.
     var families: (ipv4: Bool, ipv6: Bool) {
@@ -103,6 +108,11 @@ public struct TunnelConfiguration: Sendable, Equatable {
             if !fields.insert(option.metadata).inserted { try fail("tun_metadata\(option.metadata) is used twice") }
         }
         if TunnelOption.room(options) > TunnelOption.roomForAll { try fail("its Geneve options do not fit into a header") }
+        if let liveness {
+            if remote == .flow { try fail("only a fixed remote can be watched") }
+            if !LivenessConfiguration.intervals.contains(liveness.interval) { try fail("packets of liveness are 10 ms to 60 s apart") }
+            if !LivenessConfiguration.multipliers.contains(liveness.multiplier) { try fail("1 to 50 packets of liveness may be missed") }
+        }
         if let mtu, !(68...65_535).contains(mtu) { try fail("an MTU of \(mtu) is not within 68…65535") }
     }
 }

@@ -12,10 +12,13 @@ final class TunnelDirectory: Sendable {
         var sequence = TunnelSequence()
         /// The port's own Geneve options, or what was laid over them.
         var options: [TunnelOption]
+        /// Where control packets of a watched port go.
+        var inbox: LivenessInbox?
 
-        init(configuration: TunnelConfiguration, mtu: Int, mapped: [TunnelOption] = []) {
+        init(configuration: TunnelConfiguration, mtu: Int, mapped: [TunnelOption] = [], inbox: LivenessInbox? = nil) {
             self.configuration = configuration
             self.mtu = mtu
+            self.inbox = inbox
             options = TunnelOption.laying(mapped, over: configuration.options)
         }
     }
@@ -27,6 +30,8 @@ final class TunnelDirectory: Sendable {
     }
 
     let entries: [Entry]
+    /// Whether some port is watched.
+    let isWatched: Bool
     private let byNumber: [UInt32: Int]
     private let byMatch: [Match: Int]
     /// The combinations in use: bit 0 fixed local, 1 fixed remote, 2 fixed key; most specific first.
@@ -34,6 +39,7 @@ final class TunnelDirectory: Sendable {
 
     init(_ entries: [Entry]) throws {
         self.entries = entries
+        isWatched = entries.contains { $0.inbox != nil }
         var byNumber: [UInt32: Int] = [:]
         var byMatch: [Match: Int] = [:]
         var levels: Set<Int> = []

@@ -15,8 +15,21 @@ public final class TunnelPort: LivePort, @unchecked Sendable {
         self.configuration = configuration
         self.endpoint = endpoint
         self.stack = stack
-        state.withLock { $0.mtu = innerMTU() }
+        var status = PortStatus()
+        status.mtu = innerMTU()
+        follow(stack.monitor, &status)
+        state.withLock { [status] in $0 = status }
     }
+
+    /// A watched port has a link while its other end answers.
+    private func follow(_ monitor: LivenessMonitor, _ status: inout PortStatus) {
+        guard configuration.liveness != nil else { return }
+        status.reason = monitor.reason(number)
+        status.hasLink = status.hasLink && status.reason == nil
+    }
+
+    /// How a watched port's other end does.
+    public var liveness: LivenessMonitor.Report? { configuration.liveness == nil ? nil : stack.monitor.report(number) }
 
     public var name: String { configuration.name }
     public var number: UInt32 { configuration.number }
@@ -33,6 +46,7 @@ public final class TunnelPort: LivePort, @unchecked Sendable {
         case .flow: words += ", key flow"
         }
         if let local = configuration.local { words += ", from \(local)" }
+        if let liveness = configuration.liveness { words += ", watched every \(liveness.interval / 1_000_000) ms" }
         return kind == .gre ? words + ", raw socket" : words + ", UDP port \(configuration.destinationPort), kernel segmentation"
     }
 
@@ -48,13 +62,14 @@ public final class TunnelPort: LivePort, @unchecked Sendable {
         endpoint.receivers.indices.contains(index) ? endpoint.receivers[index].counters : nil
     }
 
-    /// Follows the route to a fixed remote: a change of its MTU, or that there is none (`hasLink`).
+    /// Follows the route to a fixed remote: a change of its MTU, or that there is none (`hasLink`); and whether a watched remote answers.
     public func refresh() -> Bool {
         guard !closed.load(ordering: .relaxed) else { return false }
         var new = status
         if case .address(let remote) = configuration.remote {
             new.hasLink = endpoint.watch.resolve(remote, from: configuration.local, mark: configuration.egressMark).verdict != .noRoute
         }
+        follow(stack.monitor, &new)
         new.mtu = innerMTU()
         let old = state.withLock { state in
             let old = state
@@ -105,6 +120,8 @@ public final class TunnelStack: Sendable {
 
     private let workers: Int
     private let state = Mutex(State())
+    /// Watches the other ends of ports that ask for it.
+    public let monitor = LivenessMonitor()
 
     /// - Parameter workers: worker threads, numbered from 0.
     public init(workers: Int) { self.workers = workers }
@@ -126,14 +143,22 @@ public final class TunnelStack: Sendable {
                 try state.endpoints[place]
                 ?? TunnelEndpoint(
                     kind: place.kind, udpPort: place.udpPort, namespace: underlay, watch: watch, workers: workers)
+            let inbox = configuration.liveness == nil ? nil : monitor.inbox(key: configuration.ownKey)
             do {
                 try endpoint.add(
-                    TunnelDirectory.Entry(configuration: configuration, mtu: TunnelPort.innerMTU(configuration, watch), mapped: state.mapped))
+                    TunnelDirectory.Entry(
+                        configuration: configuration, mtu: TunnelPort.innerMTU(configuration, watch), mapped: state.mapped, inbox: inbox))
             } catch {
                 if endpoint.isEmpty { endpoint.close() }
                 throw error
             }
             state.endpoints[place] = endpoint
+            if let liveness = configuration.liveness, let inbox, case .address(let remote) = configuration.remote {
+                let local = configuration.local.flatMap { $0.isIPv4 ? $0.ipv4 : nil }
+                monitor.add(configuration.number, remote: "\(remote)", source: local, liveness, inbox: inbox) { [weak endpoint] frame in
+                    endpoint?.sendOwn(frame, by: configuration, to: remote)
+                }
+            }
             return TunnelPort(configuration, endpoint: endpoint, stack: self)
         }
     }
@@ -158,6 +183,7 @@ public final class TunnelStack: Sendable {
     func remove(_ port: TunnelPort) {
         state.withLock { state in
             let endpoint = port.endpoint
+            if port.configuration.liveness != nil { monitor.remove(port.number) }
             try? endpoint.remove(number: port.number)
             guard endpoint.isEmpty, let place = state.endpoints.first(where: { $0.value === endpoint })?.key else { return }
             state.endpoints[place] = nil

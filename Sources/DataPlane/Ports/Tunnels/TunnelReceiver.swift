@@ -8,6 +8,8 @@ import Wire
 /// All ports of the endpoint share it; a worker polls it once, whichever port it got it from. Frames that did not find a slot wait inside:
 /// then `hasFrames` is true although the descriptor may not be readable, so a worker calls `receive` until it returns less than asked.
 ///
+/// Control packets of liveness end here: they go to the port's `LivenessInbox` and are no frames.
+///
 /// - Drops: the reasons of `TunnelCounters`.
 final class TunnelReceiver: FrameReceiver {
     /// Datagrams taken from the kernel at once, and room for each: the largest there is.
@@ -140,6 +142,13 @@ final class TunnelReceiver: FrameReceiver {
             return .taken
         }
         let port = state.directory.entries[index]
+        // Packets of the other host itself carry no context; those of its workloads do, or have other addresses (`LivenessFrame`).
+        if let inbox = port.inbox, header.optionsSize == 0, header.key == inbox.key,
+            let control = LivenessFrame.find(UnsafeRawPointer(p + header.size), count: size - header.size)
+        {
+            inbox.put(control.packet, ttl: control.ttl, time: weft_monotonic_ns())
+            return .taken
+        }
         fill(header, datagram, local: local, remote: remote, hasGroupPolicy: port.configuration.hasGroupPolicy)
         let metadata = words + (FlowKeyLayout.tunnelMetadata - FlowKeyLayout.tunnelWords.lowerBound)
         if header.optionsSize > 0, !header.readOptions(UnsafeRawPointer(p + 8), port.options, into: metadata) {

@@ -140,6 +140,10 @@ final class TunnelTransmitter: FrameTransmitter {
         let header = arena + arenaUsed
         let headerSize = TunnelHeader.write(
             port, options: entry.options, key: key(port, frame.pointee.tunnel), words: frame.pointee.tunnel, to: header)
+        // Only this host itself speaks so (`LivenessMonitor`).
+        if state.directory.isWatched, length >= 14, headerSize == 8 || kind != .geneve, LivenessFrame.isReserved(UnsafeRawPointer(data)) {
+            return .tunnelReserved
+        }
         let outer = (remote.isIPv4 ? 20 : 40) + (kind == .gre ? 0 : 8) + headerSize
         let path = answer.mtu > 0 ? answer.mtu : 65_535
         let room = min(path, 65_535) - outer

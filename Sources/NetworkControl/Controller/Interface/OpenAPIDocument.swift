@@ -162,7 +162,10 @@ struct OpenAPIDocument {
         return [
             "Name": ["type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[A-Za-z0-9._-]+$"],
             "Network": element(["hosts": named("Host"), "tenants": named("Tenant")]),
-            "Host": element(["address": word, "tunnel": choice(["geneve"]), "zone": scalar, "pool": truth], required: ["address"]),
+            "Host": element(
+                ["address": word, "tunnel": choice(["geneve"]), "zone": scalar, "pool": truth, "bfd": ["anyOf": [truth, ref("Liveness")]]],
+                required: ["address"]),
+            "Liveness": element(["interval": scalar, "multiplier": number]),
             "Tenant": element(["address-sets": named("AddressSet"), "switches": named("Switch"), "routers": named("Router")]),
             "AddressSet": oneOrMore,
             "Switch": element(

@@ -25,6 +25,8 @@ public final class LogicalController {
     public private(set) var unstored: [AssignedNumber] = []
     /// The devices of each host, by name.
     private var devices: [String: [String: HostDevice]] = [:]
+    /// The ports by which each host watches its tunnels, by name.
+    private var watches: [String: [String: HostDevice]] = [:]
 
     public init() {
         // From now on numbers are taken note of.
@@ -93,6 +95,9 @@ public final class LogicalController {
             }
         }
         collect(closed, putting: difference.put, everything: wasTunneled != isTunneled, into: &updates)
+        let isHost: (NetworkElement) -> Bool = { if case .host = $0 { true } else { false } }
+        collectWatches(
+            of: difference.remove.contains(where: isHost) || difference.put.contains(where: isHost) ? nil : Set(updates.keys), into: &updates)
         for name in closed.keys where !new.hosts.contains(where: { $0.name == name }) { devices[name] = nil }
         return Outcome(
             summary: summary, updates: updates.values.filter { !$0.isEmpty }.sorted { $0.host < $1.host }, numbers: translation.takeAssignedNumbers())
@@ -149,12 +154,29 @@ public final class LogicalController {
         }
     }
 
+    /// Puts what differs in the ports by which hosts watch their tunnels into their updates: of the hosts concerned, nil for all.
+    private func collectWatches(of hosts: Set<String>?, into updates: inout [String: HostUpdate]) {
+        for host in network.hosts where hosts?.contains(host.name) ?? true {
+            let new = HostDevice.watches(of: host, in: network, translation)
+            let old = watches.updateValue(new, forKey: host.name) ?? [:]
+            if new == old { continue }
+            var update =
+                updates[host.name] ?? HostUpdate(host: host.name, revision: revision, modifications: [], closed: [], opened: [], isGone: false)
+            update.closed += old.filter { new[$0.key] != $0.value }.keys.sorted()
+            update.opened += new.values.filter { old[$0.name] != $0 }.sorted { $0.number < $1.number }
+            updates[host.name] = update
+        }
+        for name in watches.keys where !network.hosts.contains(where: { $0.name == name }) { watches[name] = nil }
+    }
+
     /// Everything that a host is to have; nil when it is not part of the network.
     public func snapshot(host: String) -> HostSnapshot? {
         guard network.hosts.contains(where: { $0.name == host }), let program = translation.program(host: host) else { return nil }
         return HostSnapshot(
             host: host, revision: revision, program: program,
-            devices: (devices[host] ?? [:]).values.sorted { ($0.number, $0.name) < ($1.number, $1.name) })
+            devices: (Array((devices[host] ?? [:]).values) + Array((watches[host] ?? [:]).values)).sorted {
+                ($0.number, $0.name) < ($1.number, $1.name)
+            })
     }
 
     /// What a network would have the hosts do, without making it so. Costs a full computation.

@@ -48,7 +48,7 @@ extension SwitchConfiguration {
         }
         var reader = MappingReader(mapping, what: "the configuration", faults: faults)
         workers = reader.integer("workers", 1...64) ?? workers
-        spin = reader.value("spin", "a time like 20us, 1ms or 0", Self.nanoseconds) ?? spin
+        spin = reader.value("spin", "a time like 20us, 1ms or 0") { Self.nanoseconds($0) } ?? spin
         pinsWorkers = reader.bool("pin-workers") ?? false
         socket = reader.value("socket", "a path of at most \(ControlSocketPath.limit) bytes") { $0.utf8.count <= ControlSocketPath.limit ? $0 : nil }
         logLevel = reader.choice("log-level", Logger.Level.allCases.map { ($0.rawValue, $0) }) ?? .info
@@ -201,7 +201,11 @@ extension SwitchConfiguration {
         let hasSequence = reader.bool("sequence")
         let hasGroupPolicy = reader.bool("group-policy")
         let mtu: Int? = reader.integer("mtu", 68...65535)
+        let liveness = liveness(&reader)
         reader.finish()
+        if remote == "flow", liveness != nil {
+            faults.add(mapping["bfd"]?.mark, "bfd is for tunnels with one remote, and that of \(name ?? what) is flow")
+        }
         for (key, value) in [("name", name as Any?), ("kind", kind), ("remote", remote)] where value == nil && mapping[key] == nil {
             faults.add(reader.mark, "\(what) has no \(key)")
         }
@@ -225,7 +229,25 @@ extension SwitchConfiguration {
         tunnel.hasSequence = hasSequence
         tunnel.hasGroupPolicy = hasGroupPolicy
         tunnel.mtu = mtu
+        tunnel.liveness = liveness
         return tunnel
+    }
+
+    /// `bfd: true`, or a mapping of interval and multiplier.
+    private static func liveness(_ reader: inout MappingReader) -> Liveness? {
+        guard let node = reader.node("bfd") else { return nil }
+        guard let mapping = node.mapping else { return reader.bool("bfd") == true ? Liveness() : nil }
+        var inner = MappingReader(mapping, what: "bfd", faults: reader.faults)
+        var out = Liveness()
+        out.interval =
+            inner.value("interval", "a time from 10 ms to 60 s") { text in
+                nanoseconds(text, limit: LivenessConfiguration.intervals.upperBound).flatMap {
+                    LivenessConfiguration.intervals.contains($0) ? $0 : nil
+                }
+            } ?? out.interval
+        out.multiplier = inner.integer("multiplier", LivenessConfiguration.multipliers) ?? out.multiplier
+        inner.finish()
+        return out
     }
 
     /// `{file: PATH}`, a block of text, or a list of lines.
@@ -269,9 +291,9 @@ extension SwitchConfiguration {
 
     // MARK: - Values
 
-    static func nanoseconds(_ text: String) -> UInt64? {
+    static func nanoseconds(_ text: String, limit: UInt64 = 10_000_000_000) -> UInt64? {
         for (unit, factor) in [("ns", UInt64(1)), ("us", 1000), ("ms", 1_000_000), ("s", 1_000_000_000)] where text.hasSuffix(unit) {
-            guard let n = UInt64(text.dropLast(unit.count).trimmed), n <= 10_000_000_000 / factor else { return nil }
+            guard let n = UInt64(text.dropLast(unit.count).trimmed), n <= limit / factor else { return nil }
             return n * factor
         }
         return text == "0" ? 0 : nil

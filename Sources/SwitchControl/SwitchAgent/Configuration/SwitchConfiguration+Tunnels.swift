@@ -23,6 +23,7 @@ extension SwitchConfiguration.Tunnel {
         out.hasSequence = hasSequence ?? false
         out.hasGroupPolicy = hasGroupPolicy ?? false
         out.mtu = mtu
+        out.liveness = liveness.map { LivenessConfiguration(interval: $0.interval, multiplier: $0.multiplier) }
         return out
     }
 }

@@ -66,10 +66,23 @@ public struct SwitchConfiguration: Sendable, Equatable {
         public var hasSequence: Bool?
         public var hasGroupPolicy: Bool?
         public var mtu: Int?
+        /// How the other end is watched; nil: not at all.
+        public var liveness: Liveness?
         public init(name: String, kind: PortKind, remote: String) {
             self.name = name
             self.kind = kind
             self.remote = remote
+        }
+    }
+
+    /// Bidirectional Forwarding Detection with a tunnel's other end.
+    public struct Liveness: Sendable, Equatable, Codable {
+        /// Nanoseconds.
+        public var interval: UInt64
+        public var multiplier: UInt8
+        public init(_ standard: LivenessConfiguration = LivenessConfiguration()) {
+            interval = standard.interval
+            multiplier = standard.multiplier
         }
     }
 

@@ -22,7 +22,8 @@ extension SwitchDaemon {
     ///
     /// - Parameter done: told whether the entries were taken, all of them or none.
     public func change(
-        removing names: [String], adding ports: [SwitchConfiguration.Port], entries: [FlowModification], done: @escaping @Sendable (Bool) -> Void
+        removing names: [String], adding ports: [SwitchConfiguration.Port], tunnels: [SwitchConfiguration.Tunnel] = [], entries: [FlowModification],
+        done: @escaping @Sendable (Bool) -> Void
     ) {
         server.perform { [self] in
             for name in names {
@@ -30,10 +31,10 @@ extension SwitchDaemon {
                     log.error("port is not removed", metadata: ["port": "\(name)", "reason": "\(error)"])
                 }
             }
-            for port in ports {
+            for wanted in ports.map(Wanted.port) + tunnels.map(Wanted.tunnel) {
                 do throws(ControlError) {
-                    _ = try add(.port(port))
-                } catch { log.error("port is not added", metadata: ["port": "\(port.name)", "reason": "\(error)"]) }
+                    _ = try add(wanted)
+                } catch { log.error("port is not added", metadata: ["port": "\(wanted.name)", "reason": "\(error)"]) }
             }
             if let (index, error) = virtualSwitch.applyAll(entries) {
                 log.error("flow entry refused", metadata: ["entry": "\(FlowText.text(entries[index]))", "reason": "\(error)"])

@@ -438,5 +438,5 @@ struct PortDifference {
 
 extension PortStatus {
     /// `up`, or why it does not forward.
-    public var words: String { !isPresent ? "no device" : !isUp ? "down" : !hasLink ? "no carrier" : "up" }
+    public var words: String { !isPresent ? "no device" : !isUp ? "down" : !hasLink ? reason ?? "no carrier" : "up" }
 }
