@@ -21,6 +21,9 @@ private struct NaiveHost {
         case .addMeter(let meter):
             #expect(meters[meter.id] == nil)
             meters[meter.id] = meter
+        case .modifyMeter(let meter):
+            #expect(meters[meter.id] != nil)
+            meters[meter.id] = meter
         case .deleteMeter(let id?): meters[id] = nil
         default: Issue.record("unexpected modification")
         }

@@ -64,13 +64,9 @@ public struct HostPorts: Sendable {
 /// Rows of a host's tables to its entries.
 struct HostEntryWriter {
     let host: UInt64
-    let checks: NameChecks
     private(set) var program = HostProgram()
 
-    init(host: UInt64, checks: NameChecks) {
-        self.host = host
-        self.checks = checks
-    }
+    init(host: UInt64) { self.host = host }
 
     private mutating func add(_ draft: EntryDraft) { program.entries.append(draft.entry) }
 
@@ -113,8 +109,8 @@ struct HostEntryWriter {
     }
 
     /// A port in both directions: to its logical port (2605, B02) and from it (B15), with its queue and rate.
-    mutating func localPort(_ row: UnsafeBufferPointer<UInt64>, number: UInt32) {
-        let (d, p, queue, rate) = (row[1], row[2], row[3], row[4])
+    mutating func localPort(_ local: LocalPort) {
+        let (d, p, queue, rate, number) = (local.datapath, local.port, local.queue, local.rate, local.number)
         let cookie = Cookie(.localPort, datapath: d, detail: p)
         var into = EntryDraft(.ingressMapping, EntryPriority.normal, cookie)
         into.require(.inPort, UInt64(number))
@@ -130,7 +126,7 @@ struct HostEntryWriter {
         add(into)
         var out = EntryDraft(.localDelivery, EntryPriority.normal, cookie)
         out.require(RegisterMap.egressPort, p)
-        out.require(RegisterMap.check, checks.ofPort(p))
+        out.require(RegisterMap.check, local.check)
         if queue != 0 { out.act(.setQueue(UInt32(queue - 1))) }
         out.act(.output(port: number))
         add(out)
@@ -138,7 +134,7 @@ struct HostEntryWriter {
         var undone = EntryDraft(.arrival, EntryPriority.normal, cookie)
         undone.require(RegisterMap.stage, UInt64(Stage.forwarding.rawValue))
         undone.require(RegisterMap.egressPort, p)
-        undone.require(RegisterMap.check, checks.ofPort(p))
+        undone.require(RegisterMap.check, local.check)
         undone.load(RegisterMap.datapath, d)
         undone.markDone()
         undone.next(.switchEgressAccess)
@@ -146,28 +142,28 @@ struct HostEntryWriter {
     }
 
     /// A port of an in-line element: what comes from it goes on behind the wire, as if it had come straight (FW-008).
-    mutating func inLinePort(_ row: UnsafeBufferPointer<UInt64>, number: UInt32) {
-        let (d, side, port, distantHost, near) = (row[1], row[2], row[3], row[5], row[6])
+    mutating func inLinePort(_ local: InLinePort) {
+        let (d, side, number) = (local.datapath, local.side, local.number)
         let cookie = Cookie(.localPort, datapath: d, detail: side)
         var into = EntryDraft(.ingressMapping, EntryPriority.normal, cookie)
         into.require(.inPort, UInt64(number))
         // It may have to leave by the port by which it came, after the datapaths behind.
         into.forgetInPort()
-        if distantHost == 0 {
+        if local.distantHost == 0 {
             into.load(RegisterMap.datapath, d)
-            into.load(RegisterMap.ingressPort, port)
-            into.next(row[4] == 1 ? .routerAdmission : .switchIngressAccess)
+            into.load(RegisterMap.ingressPort, local.port)
+            into.next(local.isRouter ? .routerAdmission : .switchIngressAccess)
         } else {
-            into.load(RegisterMap.egressPort, near)
-            into.load(RegisterMap.host, distantHost)
-            into.load(RegisterMap.check, checks.ofPort(near))
-            into.load(RegisterMap.stage, row[7])
+            into.load(RegisterMap.egressPort, local.near)
+            into.load(RegisterMap.host, local.distantHost)
+            into.load(RegisterMap.check, local.nearCheck)
+            into.load(RegisterMap.stage, local.stage)
             into.next(.physicalMapping)
         }
         add(into)
         var out = EntryDraft(.localDelivery, EntryPriority.normal, cookie)
         out.require(RegisterMap.egressPort, side)
-        out.require(RegisterMap.check, checks.ofPort(side))
+        out.require(RegisterMap.check, local.check)
         out.act(.output(port: number))
         add(out)
     }
@@ -253,11 +249,11 @@ struct HostEntryWriter {
     }
 
     /// Copies to the ports of a switch that are here, each through its egress access rules.
-    mutating func localFlood(_ datapath: UInt64, ports: [UInt64]) {
+    mutating func localFlood(_ datapath: UInt64, ports: [UInt64], check: UInt64) {
         if ports.isEmpty { return }
         var e = EntryDraft(.localDelivery, EntryPriority.normal, Cookie(.localFlood, datapath: datapath))
         e.require(RegisterMap.egressPort, RegisterMap.flood(of: datapath))
-        e.require(RegisterMap.check, checks.ofFlood(datapath))
+        e.require(RegisterMap.check, check)
         e.load(RegisterMap.datapath, datapath)
         for port in ports.sorted() {
             e.load(RegisterMap.egressPort, port)

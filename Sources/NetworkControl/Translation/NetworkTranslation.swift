@@ -4,8 +4,8 @@ import TableEngine
 
 /// A network as flow entries: takes what was asked for, keeps all planes up to date by the changes, and writes the entries of any host.
 ///
-/// LCP (`ControlTables`) → LFP (`ForwardingTables`) by `NetworkRules`; LFP → UPCP by `EntryWriter`; UPCP → CPCP by choosing the datapaths that a host needs
-/// and adding what is the host's own (`HostEntryWriter`). The universal entries are kept as rows and written when asked for, so that a host costs nothing
+/// LCP (`ControlTables`) → LFP (`ForwardingTables`) by `NetworkRules`; LFP → UPCP by `EntryWriter`; UPCP → CPCP by `HostCustomizer`, which
+/// chooses the datapaths that a host needs and adds what is the host's own. The universal entries are kept as rows and written when asked for, so that a host costs nothing
 /// until something is sent to it.
 ///
 /// Invariant: after every change all tables are those of a full computation (tested on random edits). Used by one thread at a time.
@@ -146,16 +146,11 @@ public final class NetworkTranslation {
 
     // MARK: - Universal plane
 
-    /// The universal entries of a datapath.
-    ///
-    /// - Parameter host: without what only another host needs.
-    func universalEntries(datapath: UInt64, host: UInt64? = nil) -> [FlowEntry] {
+    /// The universal entries of a datapath, those included that only one of its hosts needs.
+    func universalEntries(datapath: UInt64) -> [FlowEntry] {
         var writer = EntryWriter(extras: extras, checks: checks)
         for (section, index) in zip(sections, sectionsByDatapath) {
-            section.relation.forEach(index, [datapath]) { row in
-                if let host, let column = section.hostColumn, row[column] != host { return }
-                section.write(&writer, row)
-            }
+            section.relation.forEach(index, [datapath]) { row in section.write(&writer, row) }
         }
         if let flood = floodEntry(datapath) { writer.entries.append(flood) }
         return writer.entries
@@ -209,39 +204,13 @@ public final class NetworkTranslation {
     /// Everything that a host's forwarding element is to hold (CPCP): the universal entries of its datapaths, and its own.
     public func program(host name: String) -> HostProgram? {
         guard let host = input.hosts.existing(name) else { return nil }
-        var program = hostProgram(host)
-        for d in datapaths(of: host) { program.entries += universalEntries(datapath: d, host: host) }
-        return program
-    }
-
-    /// The host's own part.
-    func hostProgram(_ host: UInt64) -> HostProgram {
-        var writer = HostEntryWriter(host: host, checks: checks)
-        writer.base()
-        numberPorts(of: host)
-        forwarding.localPorts.forEach(portsByHost, [host]) { row in
-            writer.localPort(row, number: ports[host, default: HostPorts()].number(of: row[2]))
-        }
-        forwarding.inLinePorts.forEach(inLinePortsByHost, [host]) { row in
-            writer.inLinePort(row, number: ports[host, default: HostPorts()].number(of: row[2]))
-        }
-        forwarding.tunnels.forEach(tunnelsByHost, [host]) { row in
-            if let address = hostAddress(row[1]) { writer.tunnel(to: row[1], address: address) }
-        }
-        forwarding.relayed.forEach(relayedByHost, [host]) { row in
-            if let address = hostAddress(row[2]) { writer.relayed(to: row[1], pool: row[2], address: address) }
-        }
-        forwarding.relays.forEach(relaysByHost, [host]) { writer.relay(for: $0[1]) }
-        for d in datapaths(of: host) { writer.localFlood(d, ports: floodMembers(host, d)) }
-        var program = writer.program
-        forwarding.watched.forEach(watchedByHost, [host]) { row in program.entries += watchedProgram(host, row[1], row[2]).entries }
-        return program
+        return HostCustomizer(host: host).program(facts(of: host), self)
     }
 
     func floodMembers(_ host: UInt64, _ datapath: UInt64) -> [UInt64] {
         var members: [UInt64] = []
         forwarding.floodMembers.forEach(membersByHost, [host, datapath]) { members.append($0[2]) }
-        return members
+        return members.sorted()
     }
 
     /// The number that a switch port, or a port of an in-line element by its name, has on its host; nil when it is on none.
@@ -274,7 +243,7 @@ public final class NetworkTranslation {
     }
 
     /// Gives the ports of a host that have no number theirs, in an order that does not depend on how tables lie in memory.
-    private func numberPorts(of host: UInt64) {
+    func numberPorts(of host: UInt64) {
         var unnumbered: [UInt64] = []
         forwarding.localPorts.forEach(portsByHost, [host]) { row in if ports[host]?.all[row[2]] == nil { unnumbered.append(row[2]) } }
         forwarding.inLinePorts.forEach(inLinePortsByHost, [host]) { row in if ports[host]?.all[row[2]] == nil { unnumbered.append(row[2]) } }
