@@ -5,14 +5,8 @@ import Testing
 /// Two hosts and their workloads in namespaces, and a controller on the first host: all of them processes as users run them.
 ///
 /// `db1` is behind a bridge with a leg to either host, so that it can move from one to the other as a machine that migrates does.
-final class ControllerLab {
+final class ControllerLab: NamespaceLab {
     static let apiPort = 8653
-    static let workloads: [(name: String, host: String, device: String, addresses: [String], gateway: String)] = [
-        ("web1", "A", "vm1", ["10.0.1.10/24", "2001:db8:1::10/64"], "10.0.1.1"),
-        ("web2", "B", "vm2", ["10.0.1.11/24", "2001:db8:1::11/64"], "10.0.1.1"),
-        ("db1", "B", "nic", ["10.0.2.10/24"], "10.0.2.1"),
-    ]
-
     /// - Parameter host: of the workload that moves.
     static func text(host: String = "B", access: String = "") -> String {
         """
@@ -37,26 +31,14 @@ final class ControllerLab {
         """
     }
 
-    let folder = TemporaryFolder()
-    private let prefix = "wc\(getpid() % 10000)\(UInt8.random(in: 0...255))"
-    private(set) var processes: [String: Process] = [:]
-    private var logs: [String] = []
-
-    func name(_ what: String) -> String { prefix + what }
-    private var all: [String] { ["A", "B"] + Self.workloads.map(\.name) }
-
-    @discardableResult func ip(_ arguments: [String]) -> Int32 { (try? WeftProgram.runTool("ip", arguments, in: folder).code) ?? -1 }
-
     init() throws {
-        for n in all {
-            ip(["netns", "add", name(n)])
-            ip(["-n", name(n), "link", "set", "lo", "up"])
-        }
-        ip(["link", "add", prefix + "x", "netns", name("A"), "type", "veth", "peer", "name", prefix + "y", "netns", name("B")])
-        for (host, device, address) in [("A", "x", "198.18.7.1/24"), ("B", "y", "198.18.7.2/24")] {
-            ip(["-n", name(host), "addr", "add", address, "dev", prefix + device])
-            ip(["-n", name(host), "link", "set", prefix + device, "up"])
-        }
+        super.init(
+            prefix: "wc", subnet: "198.18.7",
+            workloads: [
+                Workload(name: "web1", device: "vm1", addresses: ["10.0.1.10/24", "2001:db8:1::10/64"], gateways: ["10.0.1.1"]),
+                Workload(name: "web2", device: "vm2", addresses: ["10.0.1.11/24", "2001:db8:1::11/64"], gateways: ["10.0.1.1"]),
+                Workload(name: "db1", device: "nic", addresses: ["10.0.2.10/24"], gateways: ["10.0.2.1"]),
+            ])
         ip(["-n", name("db1"), "link", "add", "nic", "address", "02:00:00:00:00:04", "mtu", "1400", "type", "bridge"])
         for host in ["A", "B"] {
             ip(["link", "add", "leg", "netns", name(host), "type", "veth", "peer", "name", "to\(host)", "netns", name("db1")])
@@ -66,106 +48,47 @@ final class ControllerLab {
         write()
     }
 
-    func remove() {
-        for process in processes.values where process.isRunning {
-            kill(process.processIdentifier, SIGTERM)
-            process.waitUntilExit()
-        }
-        for n in all { ip(["netns", "del", name(n)]) }
-    }
-
     /// Writes the network file and returns its path.
     @discardableResult func write(_ text: String = ControllerLab.text()) -> String {
         folder.file("net.yaml", text.replacingOccurrences(of: "PREFIX", with: prefix))
     }
 
-    func log(_ process: String) -> String { String(decoding: folder.bytes(process + ".log"), as: UTF8.self) }
-    var allLogs: String { processes.keys.sorted().map { "── \($0)\n" + log($0) }.joined() }
-
-    private func run(_ what: String, _ program: String, in namespace: String, _ arguments: [String]) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: WeftProgram.find("ip")!)
-        process.arguments = ["netns", "exec", name(namespace), program] + arguments
-        let file = folder.name(what + ".log")
-        if !FileManager.default.fileExists(atPath: file) { folder.file(what + ".log", "") }
-        let handle = FileHandle(forWritingAtPath: file)
-        handle?.seekToEndOfFile()
-        process.standardError = handle
-        try process.run()
-        processes[what] = process
-    }
-
-    func startController() throws {
-        try run(
-            "controller", WeftProgram.path, in: "A",
-            [
-                "controller", "--store", folder.name("store.sqlite"), "--listen", "tcp:198.18.7.1:6653", "--api", "tcp:127.0.0.1:\(Self.apiPort)",
-                "--name", "test",
-            ])
+    /// The controller that computes, and answers at the interface.
+    func startController(_ options: String...) throws {
+        var arguments = ["controller", "--store", folder.name("store.sqlite"), "--api", "tcp:127.0.0.1:\(Self.apiPort)", "--name", "test"]
+        if !options.contains("logical") { arguments += ["--listen", "tcp:198.18.7.1:6653"] }
+        try run("controller", WeftProgram.path, in: "A", arguments + options)
         try #require(wait { (try? get("/v1/status")) != nil }, "\(allLogs)")
     }
 
-    func startHosts() throws {
-        for host in ["A", "B"] {
-            try run(
-                "switch-\(host)", WeftProgram.path, in: host,
-                ["switch", "--host", host, "--namespaces", "--controller", "tcp:198.18.7.1:6653", "--socket", folder.name(host + ".sock")])
-        }
+    /// A controller that leads hosts and is told by another; beside that.
+    func startPhysical(_ name: String, port: Int) throws {
+        try run(
+            name, WeftProgram.path, in: "A",
+            [
+                "controller", "--role", "physical", "--name", name, "--logical", "tcp:198.18.7.1:6654", "--listen", "tcp:198.18.7.1:\(port)",
+            ])
     }
 
-    /// Ends a process as a crash would.
-    func crash(_ what: String) {
-        guard let process = processes.removeValue(forKey: what) else { return }
-        // `ip netns exec` has become the program itself.
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+    func startHosts() throws { for host in ["A", "B"] { try startHost(host) } }
+
+    /// - Parameter ways: to controllers.
+    func startHost(_ host: String, _ ways: [String] = ["--controller", "tcp:198.18.7.1:6653"]) throws {
+        try run(
+            "switch-\(host)", WeftProgram.path, in: host,
+            ["switch", "--host", host, "--namespaces", "--socket", folder.name(host + ".sock")] + ways)
     }
 
-    /// Gives workloads their addresses once they have devices.
     func configureWorkloads() throws {
-        for w in Self.workloads {
-            try #require(wait { ip(["-n", name(w.name), "link", "show", w.device]) == 0 }, "\(w.name) has no device\n\(allLogs)")
-            for address in w.addresses {
-                ip(["-n", name(w.name), "addr", "add", address, "dev", w.device] + (address.contains(":") ? ["nodad"] : []))
-            }
-            ip(["-n", name(w.name), "link", "set", w.device, "up"])
-            ip(["-n", name(w.name), "route", "add", "default", "via", w.gateway, "dev", w.device])
-        }
+        try configureDevices()
         try #require(wait { ping("web1", "10.0.1.11") && ping("web1", "10.0.2.10") && ping("web1", "2001:db8:1::11") }, "\(allLogs)")
     }
 
-    func wait(_ condition: () -> Bool) -> Bool {
-        let end = Date().addingTimeInterval(30)
-        while Date() < end {
-            if condition() { return true }
-            usleep(50_000)
-        }
-        return condition()
-    }
-
-    func ping(_ from: String, _ address: String, _ options: [String] = []) -> Bool {
-        ip(["netns", "exec", name(from), "ping", "-c", "3", "-i", "0.2", "-W", "1", "-q"] + options + [address]) == 0
-    }
-
-    /// Echo requests at equal intervals while something happens, and what came of them.
-    func pinging(_ from: String, _ address: String, milliseconds: Int, while body: () throws -> Void) throws -> (sent: Int, lost: Int) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: WeftProgram.find("ip")!)
-        process.arguments = ["netns", "exec", name(from), "ping", "-i", "\(Double(milliseconds) / 1000)", "-q", address]
-        process.standardOutput = FileHandle(forWritingAtPath: folder.file("ping.out", ""))
-        try process.run()
-        usleep(300_000)
-        defer { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
-        try body()
-        usleep(500_000)
-        kill(process.processIdentifier, SIGINT)
-        process.waitUntilExit()
-        let text = String(decoding: folder.bytes("ping.out"), as: UTF8.self)
-        let numbers = text.split(separator: "\n").first { $0.contains("packets transmitted") }?.split(separator: ",").compactMap {
-            Int($0.split(separator: " ").first ?? "")
-        }
-        let counts = try #require(numbers.flatMap { $0.count >= 2 ? $0 : nil }, "\(text)")
-        return (counts[0], counts[0] - counts[1])
+    /// The entries of a host, as it tells them, without counters.
+    func entries(_ host: String) throws -> [String] {
+        let outcome = try WeftProgram.run(["flow", "dump", "--no-stats", "--socket", folder.name(host + ".sock")], in: folder)
+        guard outcome.code == 0 else { throw Unanswered(errors: outcome.errors) }
+        return outcome.text.split(separator: "\n").map(String.init).sorted()
     }
 
     // MARK: - The interface

@@ -26,9 +26,7 @@ import Testing
         let same = try lab.net("diff", lab.write())
         #expect(same.code == 0, "\(same.text)\(same.errors)")
         // ICMP errors come from the controller, by way of the host that asked.
-        let late = try WeftProgram.runTool(
-            "ip", ["netns", "exec", lab.name("web1"), "ping", "-c", "1", "-t", "1", "-W", "1", "10.0.2.10"], in: lab.folder)
-        #expect(late.text.contains("From 10.0.1.1 icmp_seq=1 Time to live exceeded"), "\(late.text)")
+        #expect(try lab.lateRequest("web1", "10.0.2.10").contains("From 10.0.1.1 icmp_seq=1 Time to live exceeded"))
 
         // Killed and started again: no packet is lost, and no host is told anything.
         let before = try #require(try lab.state("B")?["inForce"] as? Int)
@@ -142,27 +140,5 @@ import Testing
         process.waitUntilExit()
         #expect(process.terminationStatus != 0)
         #expect(String(decoding: folder.bytes("stderr"), as: UTF8.self).contains("weft-controller is missing"))
-    }
-}
-
-extension ControllerLab {
-    /// Bytes that iperf3 says to have arrived in a second of TCP.
-    func transfer(from client: String, to server: String, _ address: String) throws -> Int {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: WeftProgram.find("ip")!)
-        process.arguments = ["netns", "exec", name(server), "iperf3", "-s"]
-        process.standardOutput = FileHandle(forWritingAtPath: folder.file("server", ""))
-        try process.run()
-        defer {
-            if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-            process.waitUntilExit()
-        }
-        var outcome: WeftProgram.Outcome?
-        _ = wait {
-            outcome = try? WeftProgram.runTool("ip", ["netns", "exec", name(client), "iperf3", "-c", address, "-t", "1", "-J"], in: folder)
-            return outcome?.code == 0
-        }
-        let sums = (try outcome?.object()["end"] as? [String: Any])?["sum_received"] as? [String: Any]
-        return sums?["bytes"] as? Int ?? 0
     }
 }
