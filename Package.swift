@@ -17,6 +17,7 @@ let package = Package(
         .library(name: "LogicalNetwork", targets: ["LogicalNetwork"]),
         .library(name: "NetworkFile", targets: ["NetworkFile"]),
         .library(name: "Translation", targets: ["Translation"]),
+        .library(name: "PhysicalControl", targets: ["PhysicalControl"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -81,14 +82,24 @@ let package = Package(
             name: "NetworkSimulation", dependencies: ["Wire", "Flow", "Ports", "Datapath", "LogicalNetwork", "Translation"],
             path: "Sources/Simulation/NetworkSimulation"),
 
+        // What leads hosts, in a controller or on the host itself, and what controllers say to each other.
+        .target(
+            name: "PhysicalControl",
+            dependencies: [
+                "Wire", "Flow", "OpenFlow", "LogicalNetwork", "Translation", .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOTLS", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Sources/NetworkControl/PhysicalControl"),
+
         // The controller: a program of its own, so that `weft` builds without the packages for HTTP and SQLite.
         .target(
             name: "Controller",
             dependencies: [
-                "Wire", "Flow", "OpenFlow", "LogicalNetwork", "NetworkFile", "Translation", .product(name: "Logging", package: "swift-log"),
-                .product(name: "Yams", package: "Yams"), .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOTLS", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "GRDB", package: "GRDB.swift"),
+                "Wire", "Flow", "OpenFlow", "LogicalNetwork", "NetworkFile", "Translation", "PhysicalControl",
+                .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -98,7 +109,7 @@ let package = Package(
         .executableTarget(
             name: "weft-controller",
             dependencies: [
-                "Controller", "ServiceLog", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Controller", "PhysicalControl", "ServiceLog", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Sources/WeftController"),
@@ -108,7 +119,7 @@ let package = Package(
             name: "weft",
             dependencies: [
                 "Wire", "Flow", "Ports", "Datapath", "SwitchAgent", "CLinux", "ServiceLog", "LogicalNetwork", "NetworkFile", "Translation",
-                "NetworkSimulation",
+                "PhysicalControl", "NetworkSimulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log"),
                 // For the commands that ask a controller.
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
@@ -133,18 +144,22 @@ let package = Package(
             path: "Tests/LogicalNetworkTests"),
         .testTarget(
             name: "TranslationTests",
-            dependencies: ["Translation", "NetworkSimulation", "NetworkFile", "LogicalNetwork", "TableEngine", "Datapath", "Flow", "Wire"],
+            dependencies: [
+                "Translation", "NetworkSimulation", "NetworkFile", "LogicalNetwork", "TableEngine", "Datapath", "Flow", "Wire", "RandomNetworks",
+            ],
             path: "Tests/TranslationTests"),
         .testTarget(
             name: "ControllerTests",
             dependencies: [
-                "Controller", "SwitchAgent", "Datapath", "OpenFlow", "Translation", "NetworkFile", "LogicalNetwork", "Flow", "Ports", "Wire",
+                "Controller", "PhysicalControl", "RandomNetworks", "SwitchAgent", "Datapath", "OpenFlow", "Translation", "NetworkFile", "LogicalNetwork", "Flow", "Ports", "Wire",
                 .product(name: "Logging", package: "swift-log"), .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             path: "Tests/ControllerTests"),
+        // Networks and edits of them, for the tests of increments.
+        .target(name: "RandomNetworks", dependencies: ["LogicalNetwork", "Flow", "Wire"], path: "Tests/RandomNetworks"),
         // These run the program as a process.
         .testTarget(name: "WeftTests", dependencies: ["weft", "weft-controller"], path: "Tests/WeftTests"),
         // The naive packet path that the datapath is compared with, and random pipelines and packets for both.

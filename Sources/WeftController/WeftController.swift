@@ -3,6 +3,7 @@ import Controller
 import Dispatch
 import Foundation
 import Logging
+import PhysicalControl
 import ServiceLog
 
 /// `weft controller`, which the program `weft` runs from beside itself.
@@ -17,10 +18,29 @@ struct WeftController: AsyncParsableCommand {
 
             Several controllers with one store and different names take turns: one leads, the others wait for its lease to end.
 
+            The roles of a controller are in one process (--role all), or in several: a logical one computes and serves the interface, physical ones hold the \
+            connections with hosts and are told by the channel of the logical one (--channel, --logical) what concerns these.
+
             Examples:
               weft controller --network network.yaml --store /var/lib/weft/controller.sqlite --listen tcp:0.0.0.0:6653
               weft controller --listen tls:0.0.0.0:6653 --tls-key c.key --tls-certificate c.pem --tls-authorities ca.pem
+              weft controller --role logical --network network.yaml --channel tcp:192.0.2.1:6654
+              weft controller --role physical --logical tcp:192.0.2.1:6654 --listen tcp:192.0.2.7:6653
             """)
+
+    /// What the process does.
+    enum Role: String, ExpressibleByArgument, CaseIterable { case all, logical, physical }
+
+    @Option(help: "What the process does: all of it, compute ('logical'), or lead hosts ('physical').") var role: Role = .all
+    @Option(
+        help: ArgumentHelp(
+            "Where physical controllers and hosts in chassis mode connect: tcp:[ADDRESS:]PORT or tls:[ADDRESS:]PORT. Can be given several times.",
+            valueName: "address")) var channel: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "The --channel of a logical controller, for --role physical. Can be given several times: the one that leads is found.",
+            valueName: "address"
+        )) var logical: [String] = []
 
     @Option(help: ArgumentHelp("Make the network that of this file, in YAML, at the start and at SIGHUP.", valueName: "file")) var network: String?
     @Option(help: ArgumentHelp("Where hosts connect: tcp:[ADDRESS:]PORT or tls:[ADDRESS:]PORT. Can be given several times.", valueName: "address"))
@@ -35,7 +55,11 @@ struct WeftController: AsyncParsableCommand {
             "Tokens for the HTTP interface, one in each line (default: the store's name with .token, made with a new one when missing).",
             valueName: "file")) var tokens: String?
     @Option(help: ArgumentHelp("How long a request of the HTTP interface may wait, at most.", valueName: "ms")) var waitLimit = 60_000
-    @Option(help: ArgumentHelp("What this controller is called in leases (default: the host's name).", valueName: "name")) var name: String?
+    @Option(
+        help: ArgumentHelp(
+            "What this controller is called in leases, one process by one name (default: the host's name, with /physical for that role).",
+            valueName: "name"
+        )) var name: String?
     @Option(help: ArgumentHelp("Seconds after which others take the lead of a controller that is silent, 1 to 300.", valueName: "seconds"))
     var lease = 5.0
     @Option(help: ArgumentHelp("The controller's key, in PEM.", valueName: "file")) var tlsKey: String?
@@ -45,7 +69,7 @@ struct WeftController: AsyncParsableCommand {
         "info"
 
     func validate() throws {
-        for text in listen + [api] where ListenAddress(text) == nil {
+        for text in listen + channel + logical + [api] where StreamAddress(text) == nil {
             throw ValidationError("\(text): must be like tcp:127.0.0.1:6653 or tls:[::]:6653")
         }
         if !(0...600_000).contains(waitLimit) { throw ValidationError("--wait-limit \(waitLimit): must be 0 to 600000") }
@@ -54,10 +78,15 @@ struct WeftController: AsyncParsableCommand {
             throw ValidationError("--log-level \(logLevel): must be one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         if (tlsKey == nil) != (tlsCertificate == nil) { throw ValidationError("--tls-key and --tls-certificate belong together") }
-        let isSecure = (listen + [api]).contains { $0.hasPrefix("tls:") }
+        if role == .physical, logical.isEmpty { throw ValidationError("--role physical needs the --logical controller that it is told by") }
+        if role != .physical, !logical.isEmpty { throw ValidationError("--logical is for --role physical") }
+        if role == .physical, !channel.isEmpty { throw ValidationError("--channel is for logical controllers") }
+        if role == .physical, network != nil { throw ValidationError("--network is for logical controllers") }
+        if role == .logical, channel.isEmpty { throw ValidationError("--role logical needs a --channel, or nobody would hear of it") }
+        let isSecure = (listen + channel + logical + [api]).contains { $0.hasPrefix("tls:") }
         if isSecure, tlsKey == nil { throw ValidationError("tls: addresses need --tls-key and --tls-certificate") }
-        if listen.contains(where: { $0.hasPrefix("tls:") }), tlsAuthorities == nil {
-            throw ValidationError("tls: for hosts needs --tls-authorities: a switch is known by who signed its certificate")
+        if (listen + channel + logical).contains(where: { $0.hasPrefix("tls:") }), tlsAuthorities == nil {
+            throw ValidationError("tls: for hosts and controllers needs --tls-authorities: they are known by who signed their certificate")
         }
     }
 
@@ -65,6 +94,8 @@ struct WeftController: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         for s in [SIGTERM, SIGINT, SIGHUP] { signal(s, SIG_IGN) }
         let log = DaemonLog.logger(level: Logger.Level(rawValue: logLevel)!)
+        let tls = tlsKey.map { StreamTLS(key: $0, certificate: tlsCertificate!, authorities: tlsAuthorities) }
+        if role == .physical { return try await runPhysical(tls, log) }
         if store != ":memory:" {
             try FileManager.default.createDirectory(
                 atPath: (store as NSString).deletingLastPathComponent.isEmpty ? "." : (store as NSString).deletingLastPathComponent,
@@ -78,14 +109,15 @@ struct WeftController: AsyncParsableCommand {
         let core = ControllerCore(options, store: kept, log: log)
         core.start()
         try await apply(core, log, isStart: true)
-        let tls = tlsKey.map { ControllerTLS(key: $0, certificate: tlsCertificate!, authorities: tlsAuthorities) }
-        let listener = SwitchListener(core.physical, on: core.queue, log: log)
-        for text in listen {
-            do { _ = try listener.listen(ListenAddress(text)!, tls: tls) } catch { throw Failure("cannot listen at \(text): \(error)") }
+        let hosts = StreamListener(core.physical, on: core.queue, log: log)
+        if role == .all { try listen(hosts, listen, tls) }
+        let controllers = StreamListener("controller", on: core.queue, log: log, tick: { core.channel.tick(now: $0) }) {
+            core.channel.begin(peer: $0, $1)
         }
-        let at = ListenAddress(api)!
+        try listen(controllers, channel, tls)
+        let at = StreamAddress(api)!
         // Clients of the interface show a token, not a certificate.
-        let apiTLS = at.isSecure ? tls.map { ControllerTLS(key: $0.key, certificate: $0.certificate, authorities: nil) } : nil
+        let apiTLS = at.isSecure ? tls.map { StreamTLS(key: $0.key, certificate: $0.certificate, authorities: nil) } : nil
         let interface = HTTPInterface(core, tokens: accepted, waitLimit: waitLimit)
         let server = Task {
             do {
@@ -101,15 +133,7 @@ struct WeftController: AsyncParsableCommand {
                 Foundation.exit(1)
             }
         }
-        let queue = DispatchQueue(label: "signals")
-        let signals = AsyncStream<Int32> { continuation in
-            for number in [SIGTERM, SIGINT, SIGHUP] {
-                let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-                // The handler holds its source, until the process ends.
-                source.setEventHandler { withExtendedLifetime(source) { _ = continuation.yield(number) } }
-                source.resume()
-            }
-        }
+        let signals = Self.signals()
         for await number in signals {
             if number != SIGHUP { break }
             try? await apply(core, log, isStart: false)
@@ -117,8 +141,48 @@ struct WeftController: AsyncParsableCommand {
         ServiceNotification.send("STOPPING=1\n")
         server.cancel()
         core.stop()
-        listener.stop()
+        hosts.stop()
+        controllers.stop()
         log.notice("stopped")
+    }
+
+    /// Leads hosts as a logical controller in another process tells.
+    private func runPhysical(_ tls: StreamTLS?, _ log: Logger) async throws {
+        let link = LogicalLink(name: name ?? ProcessInfo.processInfo.hostName + "/physical", log: log)
+        let queue = DispatchQueue(label: "controller", qos: .userInitiated)
+        let hosts = StreamListener(link.physical, on: queue, log: log)
+        try listen(hosts, listen, tls)
+        let client: StreamClient
+        do {
+            client = try StreamClient(logical.map { StreamAddress($0)! }, tls: tls, on: queue, log: log, tick: { link.tick(now: $0) }) {
+                link.begin(peer: $0, $1)
+            }
+        } catch { throw Failure("TLS cannot be used: \(error)") }
+        client.start()
+        ServiceNotification.send("READY=1\n")
+        for await number in Self.signals() where number != SIGHUP { break }
+        ServiceNotification.send("STOPPING=1\n")
+        hosts.stop()
+        client.stop()
+        log.notice("stopped")
+    }
+
+    private func listen(_ listener: StreamListener, _ addresses: [String], _ tls: StreamTLS?) throws {
+        for text in addresses {
+            do { _ = try listener.listen(StreamAddress(text)!, tls: tls) } catch { throw Failure("cannot listen at \(text): \(error)") }
+        }
+    }
+
+    private static func signals() -> AsyncStream<Int32> {
+        let queue = DispatchQueue(label: "signals")
+        return AsyncStream<Int32> { continuation in
+            for number in [SIGTERM, SIGINT, SIGHUP] {
+                let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+                // The handler holds its source, until the process ends.
+                source.setEventHandler { withExtendedLifetime(source) { _ = continuation.yield(number) } }
+                source.resume()
+            }
+        }
     }
 
     /// Makes the network that of the file; a faulty file changes nothing, and at the start ends the program.

@@ -3,6 +3,7 @@ import Flow
 import Foundation
 import Logging
 import OpenFlow
+import PhysicalControl
 import SwitchAgent
 import Testing
 
@@ -11,9 +12,7 @@ final class ControllerLab: @unchecked Sendable {
     let core: ControllerCore
     let folder: String
     let interface: HTTPInterface
-    /// Deliveries between the ends, by which it is seen that all has been said.
-    private var deliveries = 0
-    private let lock = NSLock()
+    let deliveries: Deliveries
 
     static let network = """
         hosts: {A: {address: 198.18.6.1}, B: {address: 198.18.6.2}, C: {address: 198.18.6.3}}
@@ -40,8 +39,14 @@ final class ControllerLab: @unchecked Sendable {
 
         """
 
-    /// - Parameter folder: of another lab, to go on with its store.
-    init(name: String = "one", folder: String? = nil, network: String? = ControllerLab.network, lease: Double = 60) throws {
+    /// - Parameters:
+    ///   - folder: of another lab, to go on with its store.
+    ///   - deliveries: of another lab, to be told of by the same ends.
+    init(
+        name: String = "one", folder: String? = nil, network: String? = ControllerLab.network, lease: Double = 60,
+        deliveries: Deliveries = Deliveries()
+    ) throws {
+        self.deliveries = deliveries
         self.folder = folder ?? NSTemporaryDirectory() + "weft-controller-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: self.folder, withIntermediateDirectories: true)
         var options = ControllerCore.Options(name: name)
@@ -50,6 +55,7 @@ final class ControllerLab: @unchecked Sendable {
             options, store: try SQLiteStore(self.folder + "/store.sqlite"), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         interface = HTTPInterface(core, tokens: ["0123456789abcdef"])
         core.start()
+        deliveries.add(core.queue)
         if let network { try replace(network) }
     }
 
@@ -76,84 +82,182 @@ final class ControllerLab: @unchecked Sendable {
         core.queue.sync { Dictionary(uniqueKeysWithValues: core.physical.states.map { ($0.host, $0) }) }
     }
 
+    /// An entry in the form that the wire has: some actions have two forms that mean the same.
+    static func asTold(_ entry: FlowEntry) -> FlowEntry {
+        var decoder = MessageDecoder(.v15)
+        guard let bytes = try? MessageEncoder(.v15).encode(.flowMod(FlowMod(.add, entry)), xid: 1),
+            case .flowMod(let told)? = try? decoder.decode(bytes).body
+        else { preconditionFailure("cannot be said: \(FlowText.text(entry))") }
+        return told.entry
+    }
+
+    /// Entries that a full computation gives a host, as the forwarding element tells them.
+    func expected(_ host: String) -> [String] {
+        core.queue.sync { core.logical!.snapshot(host: host)!.program }.entries.map { FlowText.text(Self.asTold($0)) }.sorted()
+    }
+
     // MARK: - Forwarding elements
 
-    fileprivate func count() { lock.withLock { deliveries += 1 } }
+    func settle() { deliveries.settle() }
 
-    /// Until neither end says anything more.
+    func connect(_ host: TestHost) { host.connect(to: core.physical, on: core.queue, deliveries) }
+    func disconnect(_ host: TestHost) { host.disconnect() }
+}
+
+/// Counts what is said between ends on several queues, by which it is seen that all has been said.
+final class Deliveries: @unchecked Sendable {
+    private let lock = NSLock()
+    private var count = 0
+    private var queues: [DispatchQueue] = []
+
+    func add(_ queue: DispatchQueue) { lock.withLock { queues.append(queue) } }
+
+    /// Runs something on a queue, later.
+    func pass(to queue: DispatchQueue, _ body: @escaping @Sendable () -> Void) {
+        lock.withLock { count += 1 }
+        queue.async { [self] in
+            lock.withLock { count += 1 }
+            body()
+        }
+    }
+
+    /// Until no end says anything more.
     func settle() {
         var before = -1
         var now = 0
         while before != now {
             before = now
-            core.queue.sync {}
-            now = lock.withLock { deliveries }
+            for queue in lock.withLock({ queues }) { queue.sync {} }
+            now = lock.withLock { count }
         }
     }
+}
 
-    func connect(_ host: TestHost) {
-        let link = Link(self, host)
-        host.link = link
-        core.queue.sync { link.begin() }
-        settle()
+/// A physical controller of its own, whose logical controller is at the other end of a channel without sockets.
+final class PhysicalLab: @unchecked Sendable {
+    let link: LogicalLink
+    let queue = DispatchQueue(label: "physical")
+    private let deliveries: Deliveries
+    private var ends: (link: any StreamConversation, service: any StreamConversation, core: ControllerCore)?
+    private var isOpen = false
+    /// What the logical controller has said on the channel.
+    private(set) var received: [UInt8] = []
+    private(set) var closedReason: String?
+
+    init(_ name: String, _ deliveries: Deliveries) {
+        link = LogicalLink(name: name, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        self.deliveries = deliveries
+        deliveries.add(queue)
     }
 
-    func disconnect(_ host: TestHost) {
-        guard let link = host.link else { return }
-        host.link = nil
-        core.queue.sync { link.end() }
-        settle()
+    var states: [String: PhysicalController.HostState] {
+        queue.sync { Dictionary(uniqueKeysWithValues: link.physical.states.map { ($0.host, $0) }) }
     }
+    /// The universal entries of a group, in words.
+    func entries(of host: String) -> HostSnapshot? { queue.sync { link.snapshot(host: host) } }
 
-    /// Both ends of one connection.
-    final class Link: OpenFlowTransport, @unchecked Sendable {
-        private unowned let lab: ControllerLab
-        private unowned let host: TestHost
-        private var switchEnd: OpenFlowSession?
-        private(set) var controllerEnd: SwitchSession?
-        private var isOpen = true
-        var closedReason: String?
+    func connect(_ host: TestHost) { host.connect(to: link.physical, on: queue, deliveries) }
 
-        init(_ lab: ControllerLab, _ host: TestHost) {
-            self.lab = lab
-            self.host = host
+    /// Has a channel to a logical controller.
+    func attach(to lab: ControllerLab) {
+        received = []
+        closedReason = nil
+        isOpen = true
+        let core = lab.core
+        func end(_ reason: String) {
+            deliveries.pass(to: queue) { [self] in detached(reason) }
         }
-
-        func begin() {
-            switchEnd = host.agent.begin(self, name: "test")
-            controllerEnd = lab.core.physical.begin(
+        let service = core.queue.sync {
+            core.channel.begin(
                 peer: "test",
-                SwitchSession.Transport(
+                StreamTransport(
                     send: { [self] bytes in
-                        guard isOpen, let switchEnd else { return }
-                        host.agent.receive(bytes, for: switchEnd)
-                    },
-                    close: { [self] reason in
-                        closedReason = reason
-                        lab.core.queue.async { [self] in end() }
-                    }))
+                        deliveries.pass(to: queue) { [self] in
+                            guard isOpen else { return }
+                            received += bytes
+                            ends?.link.receive(bytes, now: 1)
+                        }
+                    }, close: { end($0) }))
         }
+        queue.sync {
+            let conversation = link.begin(
+                peer: "test",
+                StreamTransport(
+                    send: { [self] bytes in
+                        nonisolated(unsafe) let service = service
+                        deliveries.pass(to: core.queue) { service.receive(bytes, now: 1) }
+                    }, close: { end($0) }))
+            ends = (conversation, service, core)
+        }
+        deliveries.settle()
+    }
 
-        func end() {
-            guard isOpen else { return }
-            isOpen = false
-            host.agent.ended(switchEnd!)
-            lab.core.physical.ended(controllerEnd!, reason: closedReason ?? "the test ends it")
-        }
+    private func detached(_ reason: String) {
+        guard isOpen, let ends else { return }
+        isOpen = false
+        closedReason = reason
+        ends.link.ended(reason: reason)
+        nonisolated(unsafe) let service = ends.service
+        deliveries.pass(to: ends.core.queue) { service.ended(reason: reason) }
+    }
 
-        // Of the switch's end, on its control queue.
-        func send(_ bytes: [UInt8]) {
-            lab.count()
-            lab.core.queue.async { [self] in
-                lab.count()
-                if isOpen { lab.core.physical.receive(bytes, for: controllerEnd!, now: 1) }
-            }
-        }
-        var backlog: Int { 0 }
-        func close(reason: String) {
-            closedReason = reason
-            lab.core.queue.async { [self] in end() }
-        }
+    /// The channel breaks.
+    func detach() {
+        queue.sync { detached("the test ends it") }
+        deliveries.settle()
+    }
+}
+
+/// Both ends of one connection of a forwarding element.
+final class SwitchLink: OpenFlowTransport, @unchecked Sendable {
+    private unowned let host: TestHost
+    private let physical: PhysicalController
+    private let queue: DispatchQueue
+    private let deliveries: Deliveries
+    private var switchEnd: OpenFlowSession?
+    private(set) var controllerEnd: SwitchSession?
+    private var isOpen = true
+    var closedReason: String?
+
+    init(_ host: TestHost, _ physical: PhysicalController, _ queue: DispatchQueue, _ deliveries: Deliveries) {
+        self.host = host
+        self.physical = physical
+        self.queue = queue
+        self.deliveries = deliveries
+    }
+
+    func begin() {
+        switchEnd = host.agent.begin(self, name: "test")
+        controllerEnd = physical.begin(
+            peer: "test",
+            StreamTransport(
+                send: { [self] bytes in
+                    guard isOpen, let switchEnd else { return }
+                    host.agent.receive(bytes, for: switchEnd)
+                }, close: { [self] reason in close(reason: reason) }))
+    }
+
+    func end() {
+        guard isOpen else { return }
+        isOpen = false
+        host.agent.ended(switchEnd!)
+        physical.ended(controllerEnd!, reason: closedReason ?? "the test ends it")
+    }
+
+    func settle() { deliveries.settle() }
+    func endNow() {
+        queue.sync { end() }
+        settle()
+    }
+
+    // Of the switch's end, on its control queue.
+    func send(_ bytes: [UInt8]) {
+        deliveries.pass(to: queue) { [self] in if isOpen { physical.receive(bytes, for: controllerEnd!, now: 1) } }
+    }
+    var backlog: Int { 0 }
+    func close(reason: String) {
+        closedReason = reason
+        deliveries.pass(to: queue) { [self] in end() }
     }
 }
 
@@ -162,7 +266,9 @@ final class TestHost: @unchecked Sendable {
     let name: String
     let vswitch: VirtualSwitch
     let agent: OpenFlowAgent
-    var link: ControllerLab.Link?
+    /// Its connections, the newest last.
+    private(set) var links: [SwitchLink] = []
+    var link: SwitchLink? { links.last }
     private(set) var ports: [String: [String: Any]] = [:]
     private(set) var portRequests = 0
 
@@ -173,6 +279,20 @@ final class TestHost: @unchecked Sendable {
         options.datapathID = datapathID
         agent = OpenFlowAgent(vswitch, options: options)
         agent.configurationHandler = { [unowned self] line, mayChange, reply in reply(Array(answer(line, mayChange).utf8)) }
+    }
+
+    /// Has one more connection.
+    func connect(to physical: PhysicalController, on queue: DispatchQueue, _ deliveries: Deliveries) {
+        let link = SwitchLink(self, physical, queue, deliveries)
+        links.append(link)
+        queue.sync { link.begin() }
+        link.settle()
+    }
+
+    /// Ends its newest connection, or an older one.
+    func disconnect(_ index: Int? = nil) {
+        guard !links.isEmpty else { return }
+        links.remove(at: index ?? links.count - 1).endNow()
     }
 
     private func answer(_ line: [UInt8], _ mayChange: Bool) -> String {

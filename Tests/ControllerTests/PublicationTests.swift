@@ -2,27 +2,15 @@ import Controller
 import Flow
 import Foundation
 import OpenFlow
+import PhysicalControl
 import Testing
 import Translation
 
 /// What a controller has forwarding elements do, over real OpenFlow sessions without sockets.
 @Suite struct PublicationTests {
-    /// Entries that a full computation gives a host, as the forwarding element tells them.
-    private func expected(_ lab: ControllerLab, _ host: String) -> [String] {
-        let program = lab.core.queue.sync { lab.core.logical!.snapshot(host: host)!.program }
-        // Some actions have two forms, of which the wire has one.
-        var decoder = MessageDecoder(.v15)
-        return program.entries.map { e in
-            guard let bytes = try? MessageEncoder(.v15).encode(.flowMod(FlowMod(.add, e)), xid: 1),
-                case .flowMod(let told)? = try? decoder.decode(bytes).body
-            else { return "cannot be said: \(FlowText.text(e))" }
-            return FlowText.text(told.entry)
-        }.sorted()
-    }
-
     /// What is too much (+) and what is missing (-).
     private func difference(_ lab: ControllerLab, _ host: TestHost, except: (String) -> Bool = { _ in false }) -> [String] {
-        let (have, want) = (Set(host.lines.filter { !except($0) }), Set(expected(lab, host.name)))
+        let (have, want) = (Set(host.lines.filter { !except($0) }), Set(lab.expected(host.name)))
         return have.subtracting(want).map { "+ " + $0 } + want.subtracting(have).map { "- " + $0 }
     }
 
@@ -32,7 +20,7 @@ import Translation
         let host = try TestHost("A")
         lab.connect(host)
         #expect(difference(lab, host).isEmpty)
-        #expect(host.entries.count > 50 && host.entries.count == expected(lab, "A").count)
+        #expect(host.entries.count > 50 && host.entries.count == lab.expected("A").count)
         let state = try #require(lab.states["A"])
         #expect(state.bundles == 1 && state.state == "steady" && state.inForce == 1)
         #expect(host.ports.keys.sorted() == ["blue/web/vm1", "tunnels"])

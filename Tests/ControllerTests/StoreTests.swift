@@ -2,6 +2,7 @@
 import Flow
 import Foundation
 import GRDB
+import PhysicalControl
 import Testing
 import Translation
 

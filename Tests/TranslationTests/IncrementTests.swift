@@ -1,34 +1,10 @@
 import Flow
 import LogicalNetwork
+import RandomNetworks
 import Testing
 
 @testable import NetworkSimulation
 @testable import Translation
-
-/// What a host holds that does what it is told and nothing else.
-private struct NaiveHost {
-    var entries: [FlowEntry.Identity: FlowEntry] = [:]
-    var meters: [UInt32: Meter] = [:]
-
-    mutating func apply(_ m: FlowModification) {
-        switch m {
-        case .flow(.add, let e, _, _, _): entries[e.identity] = e
-        case .flow(.deleteStrict, let e, _, _, _):
-            #expect(entries[e.identity] != nil, "it is told to delete what it does not have: \(FlowText.text(e))")
-            entries[e.identity] = nil
-        case .flow(.delete, let e, let anyTable, let mask, _):
-            for (key, entry) in entries where (anyTable || key.table == e.table) && entry.cookie & mask == e.cookie & mask { entries[key] = nil }
-        case .addMeter(let meter):
-            #expect(meters[meter.id] == nil)
-            meters[meter.id] = meter
-        case .modifyMeter(let meter):
-            #expect(meters[meter.id] != nil)
-            meters[meter.id] = meter
-        case .deleteMeter(let id?): meters[id] = nil
-        default: Issue.record("unexpected modification")
-        }
-    }
-}
 
 @Suite struct IncrementTests {
     @Test(arguments: [11, 12, 13, 14] as [UInt64])
@@ -41,6 +17,7 @@ private struct NaiveHost {
             translation.apply(random.network)
             for change in translation.takeChanges() {
                 for m in change.modifications { hosts[change.host, default: NaiveHost()].apply(m) }
+                #expect(hosts[change.host]?.faults ?? [] == [], "seed \(seed), step \(step)")
             }
             let fresh = NetworkTranslation(numbersOf: translation)
             fresh.apply(random.network)
@@ -56,7 +33,9 @@ private struct NaiveHost {
                     Issue.record("\(name), seed \(seed), step \(step): missing \(missing.prefix(5)), too many \(extra.prefix(5))")
                     return
                 }
-                #expect(program.entries.count == Set(program.entries.map(\.identity)).count)
+                #expect(
+                    program.entries.count == Set(program.entries.map(\.identity)).count
+                )
             }
         }
         #expect(hosts.values.contains { $0.entries.count > 100 })

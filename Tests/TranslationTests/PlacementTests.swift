@@ -1,4 +1,5 @@
 import LogicalNetwork
+import RandomNetworks
 import Testing
 import Wire
 

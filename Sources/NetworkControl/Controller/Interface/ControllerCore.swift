@@ -4,6 +4,7 @@ import Foundation
 import LogicalNetwork
 import Logging
 import NetworkFile
+import PhysicalControl
 import Translation
 import Yams
 
@@ -14,7 +15,7 @@ import Yams
 ///
 /// **Mastership.** Whoever holds the lease of the datapaths computes and writes; a lease for each host says who publishes to it, and its generation is the one
 /// that the forwarding element hears (OpenFlow 1.3.5 §6.3.5). Without the lease a controller serves what the store has, follows at forwarding elements, and
-/// waits for the lease to end.
+/// waits for the lease to end. Physical controllers in other processes, and hosts that customize themselves, are given leases of hosts through `channel`.
 ///
 /// **Concurrency.** Everything runs on `queue`; `run` gets there from tasks.
 public final class ControllerCore: @unchecked Sendable {
@@ -45,6 +46,8 @@ public final class ControllerCore: @unchecked Sendable {
     let store: any NetworkStore
     let log: Logger
     public let physical: PhysicalController
+    /// For physical controllers in other processes.
+    public private(set) var channel: ChannelService!
     public private(set) var logical: LogicalController?
     private var document = NetworkDocument()
     /// What the ports of the network are attached to.
@@ -77,9 +80,12 @@ public final class ControllerCore: @unchecked Sendable {
         let roles = Roles()
         physical = PhysicalController(
             logical: PhysicalController.Logical(
-                snapshot: { roles.core?.logical?.snapshot(host: $0) }, answer: { roles.core?.logical?.answer($0) }), log: log)
+                presence: { roles.core?.logical?.contains(host: $0) == true ? .present : .absent },
+                snapshot: { roles.core?.logical?.snapshot(host: $0) },
+                answer: { packet, done in roles.core?.logical?.answer(packet).map(done) }), log: log)
         roles.core = self
-        physical.claim = { [unowned self] in claim($0) }
+        channel = ChannelService(self, log: log)
+        physical.claim = { [unowned self] in claim($0, for: options.name) }
         physical.report = { [unowned self] in take($0) }
     }
 
@@ -98,8 +104,11 @@ public final class ControllerCore: @unchecked Sendable {
         queue.sync {
             timer?.cancel()
             guard let mastership else { return }
-            try? store.release([mastership] + hostMasterships.values)
+            try? store.release([mastership] + hostMasterships.values.filter { $0.owner == options.name })
             self.mastership = nil
+            // Others go on leading their hosts.
+            hostMasterships = [:]
+            channel.leave(nil)
         }
     }
 
@@ -125,8 +134,18 @@ public final class ControllerCore: @unchecked Sendable {
                 if !kept.contains(where: { $0.scope == held.scope }) { return loseLead("another controller took it") }
                 mastership = kept.first { $0.scope == held.scope }
                 let scopes = Set(kept.map(\.scope))
-                hostMasterships = hostMasterships.filter { scopes.contains($0.value.scope) }
-            } else if let taken = try store.acquire(Mastership.allDatapaths, owner: options.name, now: now, seconds: options.leaseSeconds) {
+                for (host, lost) in hostMasterships where !scopes.contains(lost.scope) {
+                    hostMasterships[host] = nil
+                    if lost.owner == options.name { physical.follow(host) } else { channel.revoke(host, owner: lost.owner) }
+                }
+                seekHosts()
+                return
+            }
+            let before = try store.masterships()
+            if let taken = try store.acquire(Mastership.allDatapaths, owner: options.name, now: now, seconds: options.leaseSeconds) {
+                // Hosts that the one before led itself are led by nobody now.
+                let leader = before.first { $0.scope == Mastership.allDatapaths }?.owner
+                try store.release(before.filter { $0.owner == leader && $0.scope != Mastership.allDatapaths })
                 try takeLead(taken)
             } else {
                 try follow()
@@ -164,6 +183,7 @@ public final class ControllerCore: @unchecked Sendable {
         mastership = nil
         hostMasterships = [:]
         physical.follow()
+        channel.leave(otherMaster())
     }
 
     /// Keeps up with what another controller writes, for those who ask this one.
@@ -183,22 +203,51 @@ public final class ControllerCore: @unchecked Sendable {
         tellWatchers()
     }
 
-    /// Mastership of one host; nil when this controller leads nothing.
-    private func claim(_ host: String) -> UInt64? {
-        guard mastership != nil else { return nil }
+    /// Mastership of one host for whoever asks for it; nil when another one has it, or this controller leads nothing.
+    ///
+    /// - Parameter held: the generation that was granted before, by a controller that has ended perhaps; it goes on as long as nobody else came between.
+    func claim(_ host: String, for owner: String, held: UInt64? = nil) -> UInt64? {
+        guard mastership != nil, logical?.contains(host: host) == true else { return nil }
+        if let now = hostMasterships[host] { return now.owner == owner ? now.generation : nil }
         let scope = Mastership.host(host)
-        if let held = hostMasterships[host] { return held.generation }
-        // The lead of the datapaths decides: a host's lease of a controller that has lost it counts no more.
         let now = Date().timeIntervalSince1970
         do throws(StoreError) {
-            for other in try store.masterships() where other.scope == scope && other.owner != options.name { try store.release([other]) }
-            let taken = try store.acquire(scope, owner: options.name, now: now, seconds: options.leaseSeconds)
+            var taken: Mastership?
+            if let held {
+                taken = try store.renew(
+                    [Mastership(scope: scope, owner: owner, generation: held, expires: now)], now: now, seconds: options.leaseSeconds
+                ).first
+            }
+            if taken == nil { taken = try store.acquire(scope, owner: owner, now: now, seconds: options.leaseSeconds) }
             hostMasterships[host] = taken
             return taken?.generation
         } catch {
             log.error("the store", metadata: ["reason": "\(error)"])
             return nil
         }
+    }
+
+    /// Gives mastership of a host back, if it is that owner's.
+    func release(_ host: String, of owner: String) {
+        guard let held = hostMasterships[host], held.owner == owner else { return }
+        try? store.release([held])
+        hostMasterships[host] = nil
+        seekHosts()
+    }
+
+    /// Gives back all that an owner leads.
+    func releaseHosts(of owner: String) {
+        let held = hostMasterships.filter { $0.value.owner == owner }
+        if held.isEmpty { return }
+        try? store.release(Array(held.values))
+        for host in held.keys { hostMasterships[host] = nil }
+        seekHosts()
+    }
+
+    /// Lets those lead hosts who wait for it, where nobody does.
+    private func seekHosts() {
+        physical.lead()
+        channel.grantWaiting()
     }
 
     public func masterships() throws -> [Mastership] { try store.masterships() }
@@ -362,7 +411,7 @@ public final class ControllerCore: @unchecked Sendable {
         if let tenant = edited.tenant { attachments.replace(tenant.old, with: tenant.new) } else { attachments = AttachmentIndex(network) }
         let began = DispatchTime.now().uptimeNanoseconds
         let told = outcome.updates.map(\.host)
-        let connected = Set(physical.connectedHosts)
+        let connected = Set(physical.connectedHosts).union(channel.ledHosts)
         var progress = Progress(
             revision: revision, summary: difference.summary.isEmpty ? "nothing changes" : difference.summary,
             changes: Array(difference.lines.prefix(StoredChange.Note.changeLimit)),
@@ -373,6 +422,7 @@ public final class ControllerCore: @unchecked Sendable {
         running[revision &- UInt64(Self.progressLimit)] = nil
         unsettled.remove(revision &- UInt64(Self.progressLimit))
         physical.publish(outcome.updates)
+        channel.publish(outcome.change, logical)
         tellWatchers()
         return ChangeResult(progress: progress, tag: try? read(edit.path).tag, isNew: isNew)
     }
@@ -435,14 +485,19 @@ public final class ControllerCore: @unchecked Sendable {
 
     private func take(_ report: PhysicalReport) {
         switch report {
-        case .inForce(let host, let revision): settle { r, number in if number <= revision { r.waiting.remove(host) } }
-        case .disconnected(let host, _):
-            hostMasterships[host].map { held in _ = try? store.release([held]) }
-            hostMasterships[host] = nil
+        case .inForce(let host, let revision): isInForce(host, revision)
+        case .disconnected(let host, _), .superseded(let host):
+            release(host, of: options.name)
             settle { r, _ in r.waiting.remove(host) }
         case .connected: break
         }
     }
+
+    /// A host forwards by a revision.
+    func isInForce(_ host: String, _ revision: UInt64) { settle { r, number in if number <= revision { r.waiting.remove(host) } } }
+
+    /// A host is not connected to a physical controller any more.
+    func leftBy(_ controller: String, _ host: String) { settle { r, _ in r.waiting.remove(host) } }
 
     private func settle(_ body: (inout Running, UInt64) -> Void) {
         let now = DispatchTime.now().uptimeNanoseconds
@@ -462,9 +517,15 @@ public final class ControllerCore: @unchecked Sendable {
     public func progress(_ revision: UInt64) -> Progress? {
         guard var p = running[revision]?.progress else { return nil }
         let known = Set(network.hosts.map(\.name))
-        p.waiting = p.hosts.filter { known.contains($0) && (physical.inForce($0) ?? 0) < revision }
+        p.waiting = p.hosts.filter { known.contains($0) && (inForce($0) ?? 0) < revision }
         return p
     }
+
+    /// The revision by which a host forwards; nil when nobody leads it.
+    private func inForce(_ host: String) -> UInt64? { physical.inForce(host) ?? channel.inForce(host) }
+
+    /// Every host that is connected, here or at another controller.
+    public var hostStates: [PhysicalController.HostState] { (physical.states + channel.states).sorted { $0.host < $1.host } }
 
     /// Calls back once connected hosts forward by a revision, or the time is up.
     func whenInForce(_ revision: UInt64, milliseconds: Int, _ done: @escaping (Progress?) -> Void) {

@@ -5,6 +5,7 @@ import HummingbirdCore
 import HummingbirdTLS
 import Logging
 import NIOCore
+import PhysicalControl
 
 /// The HTTP interface (Docs/Controller.md): the network and its elements as resources in the form of the network file.
 ///
@@ -32,8 +33,8 @@ public struct HTTPInterface: HTTPResponder {
     }
 
     /// Serves until the task is cancelled.
-    public func serve(at: ListenAddress, tls: ControllerTLS?, log: Logger, running: @escaping @Sendable (Int) -> Void) async throws {
-        let server: HTTPServerBuilder = try tls.map { try .tls(.http1(), tlsConfiguration: $0.configuration()) } ?? .http1()
+    public func serve(at: StreamAddress, tls: StreamTLS?, log: Logger, running: @escaping @Sendable (Int) -> Void) async throws {
+        let server: HTTPServerBuilder = try tls.map { try .tls(.http1(), tlsConfiguration: $0.serverConfiguration()) } ?? .http1()
         let app = Application(
             responder: self, server: server,
             configuration: ApplicationConfiguration(address: .hostname(at.address, port: at.port), serverName: "weft"),
@@ -222,7 +223,7 @@ public struct HTTPInterface: HTTPResponder {
                 try Self.encode(
                     Status(
                         name: core.options.name, leads: core.isMaster, leader: core.isMaster ? core.options.name : core.otherMaster(),
-                        revision: core.revision, hosts: core.physical.states, masterships: try core.masterships()))
+                        revision: core.revision, hosts: core.hostStates, masterships: try core.masterships()))
             })
     }
 

@@ -1,5 +1,6 @@
 import Flow
 import LogicalNetwork
+import PhysicalControl
 import Translation
 
 /// The role that computes: keeps a network's planes up to date and tells, for each change, which hosts have to do what.
@@ -14,6 +15,8 @@ public final class LogicalController {
     public struct Outcome {
         public var summary: NetworkTranslation.Summary
         public var updates: [HostUpdate]
+        /// The same before it is customized.
+        public var change: UniversalChange
         /// To be stored with the network.
         public var numbers: [AssignedNumber]
     }
@@ -52,131 +55,131 @@ public final class LogicalController {
         network = new
         self.revision = revision
         let summary = translation.change(remove: difference.remove, put: difference.put)
-        var updates: [String: HostUpdate] = [:]
-        for change in translation.takeChanges() {
-            updates[change.host] = HostUpdate(
-                host: change.host, revision: revision, modifications: change.modifications, closed: [], opened: [], isGone: change.isGone)
+        var change = translation.takeUniversalChange()
+        changeDevices(difference, from: wasTunneled, to: isTunneled, &change)
+        let isHost: (NetworkElement) -> Bool = { if case .host = $0 { true } else { false } }
+        changeWatches(ofAll: difference.remove.contains(where: isHost) || difference.put.contains(where: isHost), &change)
+        var updates = translation.hostChanges(change).map { c in
+            let facts = translation.hostNumber(c.host).flatMap { change.facts[$0] }
+            let devices = HostCustomizer.devices(facts?.removed ?? [], facts?.added ?? [])
+            return HostUpdate(
+                host: c.host, revision: revision, modifications: c.modifications, closed: devices.closed, opened: devices.opened, isGone: c.isGone)
         }
-        // A port of which one has become another is in both lists: what differs is looked for among all that the hosts concerned have.
-        var closed: [String: [String: HostDevice]] = [:]
+        updates.removeAll(where: \.isEmpty)
+        return Outcome(summary: summary, updates: updates.sorted { $0.host < $1.host }, change: change, numbers: translation.takeAssignedNumbers())
+    }
+
+    /// Keeps the hosts' devices, and adds what changes of them to the facts.
+    private func changeDevices(
+        _ difference: (remove: [NetworkElement], put: [NetworkElement]), from wasTunneled: Bool, to isTunneled: Bool, _ change: inout UniversalChange
+    ) {
+        // A port of which one has become another goes and comes.
+        var gone: [String: [String: HostDevice]] = [:]
+        var come: [String: [String: HostDevice]] = [:]
         if wasTunneled != isTunneled {
-            closed = devices
+            gone = devices
             devices = [:]
-            for tenant in new.tenants {
-                for s in tenant.switches { for port in s.ports { add(port, port.name, tenant.name, s.name, isTunneled) } }
+            for tenant in network.tenants {
+                for s in tenant.switches { for port in s.ports { add(port, port.name, tenant.name, s.name, isTunneled, &come) } }
                 for (router, port, _) in tenant.inLineElements {
-                    for side in InLineElement.Side.allCases { add(port, side, tenant.name, router, isTunneled) }
+                    for side in InLineElement.Side.allCases { add(port, side, tenant.name, router, isTunneled, &come) }
                 }
             }
-            for host in new.hosts { addTunnels(host, isTunneled) }
+            for host in network.hosts { addTunnels(host, isTunneled, &come) }
         } else {
             for element in difference.remove {
                 switch element {
                 case .switchPort(let tenant, let owner, let port):
-                    guard let host = port.host, let gone = devices[host]?.removeValue(forKey: "\(tenant)/\(owner)/\(port.name)") else { continue }
-                    closed[host, default: [:]][gone.name] = gone
+                    guard let host = port.host, let old = devices[host]?.removeValue(forKey: "\(tenant)/\(owner)/\(port.name)") else { continue }
+                    gone[host, default: [:]][old.name] = old
                 case .inLinePort(let tenant, let owner, let port, let side):
                     guard let host = port.inLine?.host,
-                        let gone = devices[host]?.removeValue(forKey: "\(tenant)/\(owner)/\(port.name(of: side))")
+                        let old = devices[host]?.removeValue(forKey: "\(tenant)/\(owner)/\(port.name(of: side))")
                     else { continue }
-                    closed[host, default: [:]][gone.name] = gone
+                    gone[host, default: [:]][old.name] = old
                 case .host(let host):
-                    if let gone = devices[host.name]?.removeValue(forKey: "tunnels") { closed[host.name, default: [:]][gone.name] = gone }
+                    if let old = devices[host.name]?.removeValue(forKey: "tunnels") { gone[host.name, default: [:]][old.name] = old }
                 default: break
                 }
             }
             for element in difference.put {
                 switch element {
-                case .switchPort(let tenant, let owner, let port): add(port, port.name, tenant, owner, isTunneled)
-                case .inLinePort(let tenant, let owner, let port, let side): add(port, side, tenant, owner, isTunneled)
-                case .host(let host): addTunnels(host, isTunneled)
+                case .switchPort(let tenant, let owner, let port): add(port, port.name, tenant, owner, isTunneled, &come)
+                case .inLinePort(let tenant, let owner, let port, let side): add(port, side, tenant, owner, isTunneled, &come)
+                case .host(let host): addTunnels(host, isTunneled, &come)
                 default: break
                 }
             }
         }
-        collect(closed, putting: difference.put, everything: wasTunneled != isTunneled, into: &updates)
-        let isHost: (NetworkElement) -> Bool = { if case .host = $0 { true } else { false } }
-        collectWatches(
-            of: difference.remove.contains(where: isHost) || difference.put.contains(where: isHost) ? nil : Set(updates.keys), into: &updates)
-        for name in closed.keys where !new.hosts.contains(where: { $0.name == name }) { devices[name] = nil }
-        return Outcome(
-            summary: summary, updates: updates.values.filter { !$0.isEmpty }.sorted { $0.host < $1.host }, numbers: translation.takeAssignedNumbers())
+        for name in Set(gone.keys).union(come.keys) {
+            guard let number = translation.hostNumber(name), change.gone[number] == nil else {
+                devices[name] = nil
+                continue
+            }
+            let (old, new) = (gone[name] ?? [:], come[name] ?? [:])
+            let removed = old.filter { new[$0.key] != $0.value }
+            let added = new.filter { old[$0.key] != $0.value }
+            if removed.isEmpty, added.isEmpty { continue }
+            change.facts[number, default: .init()].removed += removed.values.map { .device($0) }
+            change.facts[number, default: .init()].added += added.values.map { .device($0) }
+        }
     }
 
-    private func add(_ port: RouterPort, _ side: InLineElement.Side, _ tenant: String, _ router: String, _ isTunneled: Bool) {
-        if let element = port.inLine { add(element.port(side), port.name(of: side), tenant, router, isTunneled) }
+    private func add(
+        _ port: RouterPort, _ side: InLineElement.Side, _ tenant: String, _ router: String, _ isTunneled: Bool,
+        _ come: inout [String: [String: HostDevice]]
+    ) {
+        if let element = port.inLine { add(element.port(side), port.name(of: side), tenant, router, isTunneled, &come) }
     }
 
-    private func add(_ port: SwitchPort, _ portName: String, _ tenant: String, _ owner: String, _ isTunneled: Bool) {
+    private func add(
+        _ port: SwitchPort, _ portName: String, _ tenant: String, _ owner: String, _ isTunneled: Bool,
+        _ come: inout [String: [String: HostDevice]]
+    ) {
         guard let host = port.host, let number = translation.localPort(tenant: tenant, owner: owner, port: portName)?.number else { return }
         let name = "\(tenant)/\(owner)/\(portName)"
         guard let device = HostDevice(port, name: name, number: number, isTunneled: isTunneled) else { return }
         devices[host, default: [:]][name] = device
+        come[host, default: [:]][name] = device
     }
 
-    private func addTunnels(_ host: Host, _ isTunneled: Bool) {
-        if isTunneled { devices[host.name, default: [:]]["tunnels"] = .tunnels(of: host) }
+    private func addTunnels(_ host: Host, _ isTunneled: Bool, _ come: inout [String: [String: HostDevice]]) {
+        guard isTunneled else { return }
+        let device = HostDevice.tunnels(of: host)
+        devices[host.name, default: [:]][device.name] = device
+        come[host.name, default: [:]][device.name] = device
     }
 
-    /// Puts what differs between the devices that were and those that are into the hosts' updates.
-    private func collect(
-        _ closed: [String: [String: HostDevice]], putting: [NetworkElement], everything: Bool, into updates: inout [String: HostUpdate]
-    ) {
-        func update(_ host: String, _ body: (inout HostUpdate) -> Void) {
-            body(
-                &updates[
-                    host,
-                    default: HostUpdate(host: host, revision: revision, modifications: [], closed: [], opened: [], isGone: false)])
-        }
-        for (host, gone) in closed {
-            for (name, device) in gone.sorted(by: { $0.key < $1.key }) where devices[host]?[name] != device {
-                update(host) { $0.closed.append(name) }
-            }
-        }
-        var candidates: [(host: String, name: String)] = []
-        if everything {
-            for (host, all) in devices { candidates += all.keys.map { (host, $0) } }
-        } else {
-            for element in putting {
-                switch element {
-                case .switchPort(let tenant, let owner, let port):
-                    if let host = port.host { candidates.append((host, "\(tenant)/\(owner)/\(port.name)")) }
-                case .inLinePort(let tenant, let owner, let port, let side):
-                    if let host = port.inLine?.host { candidates.append((host, "\(tenant)/\(owner)/\(port.name(of: side))")) }
-                case .host(let host): candidates.append((host.name, "tunnels"))
-                default: break
-                }
-            }
-        }
-        for (host, name) in candidates.sorted(by: { ($0.host, $0.name) < ($1.host, $1.name) }) {
-            guard let device = devices[host]?[name], closed[host]?[name] != device else { continue }
-            update(host) { $0.opened.append(device) }
-        }
-    }
+    public func contains(host: String) -> Bool { network.hosts.contains { $0.name == host } }
 
-    /// Puts what differs in the ports by which hosts watch their tunnels into their updates: of the hosts concerned, nil for all.
-    private func collectWatches(of hosts: Set<String>?, into updates: inout [String: HostUpdate]) {
-        for host in network.hosts where hosts?.contains(host.name) ?? true {
+    /// Adds what changes of the ports by which hosts watch their tunnels to the facts: of the hosts concerned, or of all.
+    private func changeWatches(ofAll: Bool, _ change: inout UniversalChange) {
+        let concerned = ofAll ? nil : Set(change.facts.keys)
+        for host in network.hosts {
+            guard let number = translation.hostNumber(host.name), concerned?.contains(number) ?? true else { continue }
             let new = HostDevice.watches(of: host, in: network, translation)
             let old = watches.updateValue(new, forKey: host.name) ?? [:]
             if new == old { continue }
-            var update =
-                updates[host.name] ?? HostUpdate(host: host.name, revision: revision, modifications: [], closed: [], opened: [], isGone: false)
-            update.closed += old.filter { new[$0.key] != $0.value }.keys.sorted()
-            update.opened += new.values.filter { old[$0.name] != $0 }.sorted { $0.number < $1.number }
-            updates[host.name] = update
+            change.facts[number, default: .init()].removed += old.values.filter { new[$0.name] != $0 }.map { .device($0) }
+            change.facts[number, default: .init()].added += new.values.filter { old[$0.name] != $0 }.map { .device($0) }
         }
-        for name in watches.keys where !network.hosts.contains(where: { $0.name == name }) { watches[name] = nil }
+        if ofAll { for name in watches.keys where !contains(host: name) { watches[name] = nil } }
     }
+
+    /// Everything that is true of a host; nil when it is not part of the network.
+    public func facts(host: String) -> [HostFact]? {
+        guard contains(host: host), let number = translation.hostNumber(host) else { return nil }
+        return translation.facts(of: number) + devices(of: host).map { .device($0) }
+    }
+
+    private func devices(of host: String) -> [HostDevice] { Array((devices[host] ?? [:]).values) + Array((watches[host] ?? [:]).values) }
 
     /// Everything that a host is to have; nil when it is not part of the network.
     public func snapshot(host: String) -> HostSnapshot? {
-        guard network.hosts.contains(where: { $0.name == host }), let program = translation.program(host: host) else { return nil }
+        guard contains(host: host), let program = translation.program(host: host) else { return nil }
         return HostSnapshot(
             host: host, revision: revision, program: program,
-            devices: (Array((devices[host] ?? [:]).values) + Array((watches[host] ?? [:]).values)).sorted {
-                ($0.number, $0.name) < ($1.number, $1.name)
-            })
+            devices: devices(of: host).sorted { ($0.number, $0.name) < ($1.number, $1.name) })
     }
 
     /// What a network would have the hosts do, without making it so. Costs a full computation.

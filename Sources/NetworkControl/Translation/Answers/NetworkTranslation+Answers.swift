@@ -7,6 +7,12 @@ public struct ControllerAnswer: Sendable {
     public var metadata: FlowKey
     public var stage: Stage
 
+    public init(frame: [UInt8], metadata: FlowKey, stage: Stage) {
+        self.frame = frame
+        self.metadata = metadata
+        self.stage = stage
+    }
+
     /// What the forwarding element that handed the packet over does with the answer.
     public var actions: [Action] { [.resubmit(inPort: nil, table: stage.rawValue)] }
 }

@@ -108,11 +108,11 @@ public struct HostCustomizer: Sendable {
     }
 
     /// The devices that come and those that go; one that becomes another does both.
-    public static func devices(_ delta: HostDelta) -> (closed: [String], opened: [HostDevice]) {
+    public static func devices(_ removed: [HostFact], _ added: [HostFact]) -> (closed: [String], opened: [HostDevice]) {
         var closed: [HostDevice] = []
         var opened: [HostDevice] = []
-        for case .device(let d) in delta.removed { closed.append(d) }
-        for case .device(let d) in delta.added { opened.append(d) }
+        for case .device(let d) in removed { closed.append(d) }
+        for case .device(let d) in added { opened.append(d) }
         return (
             closed.filter { !opened.contains($0) }.map(\.name).sorted(),
             opened.filter { !closed.contains($0) }.sorted { ($0.number, $0.name) < ($1.number, $1.name) }

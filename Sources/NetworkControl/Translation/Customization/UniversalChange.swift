@@ -9,6 +9,7 @@ public struct UniversalChange: Sendable {
     public struct Facts: Sendable {
         public var removed: [HostFact] = []
         public var added: [HostFact] = []
+        public init() {}
     }
     public struct Entries: Sendable {
         public var removed: [FlowEntry] = []
@@ -139,7 +140,8 @@ extension NetworkTranslation: UniversalPlane {
 
     func inLinePort(_ row: UnsafeBufferPointer<UInt64>) -> InLinePort {
         InLinePort(
-            datapath: row[1], side: row[2], number: ports[row[0], default: HostPorts()].number(of: row[2]), check: checks.ofPort(row[2]), port: row[3],
+            datapath: row[1], side: row[2], number: ports[row[0], default: HostPorts()].number(of: row[2]), check: checks.ofPort(row[2]),
+            port: row[3],
             isRouter: row[4] == 1, distantHost: row[5], near: row[6], nearCheck: row[5] == 0 ? 0 : checks.ofPort(row[6]), stage: row[7])
     }
 

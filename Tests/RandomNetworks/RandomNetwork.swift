@@ -2,12 +2,12 @@ import LogicalNetwork
 import Wire
 
 /// Random networks and random edits of them; an edit that would make the network invalid is not made.
-struct RandomNetwork {
+public struct RandomNetwork {
     private var state: UInt64
-    private(set) var network = NetworkDescription()
+    public private(set) var network = NetworkDescription()
     private var counter = 0
 
-    init(seed: UInt64) {
+    public init(seed: UInt64) {
         state = seed
         for i in 0..<3 { network.hosts.append(Host(name: "h\(i)", address: IPAddress("192.0.2.\(i + 1)")!)) }
         for t in 0..<2 {
@@ -30,7 +30,7 @@ struct RandomNetwork {
     private mutating func pick<T>(_ items: [T]) -> T { items[next(items.count)] }
 
     /// Makes one valid edit.
-    mutating func edit() {
+    public mutating func edit() {
         while true {
             var changed = network
             change(&changed)
@@ -64,7 +64,7 @@ struct RandomNetwork {
     }
 
     /// The same network with everything placed anew, as valid as before.
-    mutating func placedAnew(_ network: NetworkDescription) -> NetworkDescription {
+    public mutating func placedAnew(_ network: NetworkDescription) -> NetworkDescription {
         while true {
             var other = network
             for t in other.tenants.indices {
@@ -92,7 +92,7 @@ struct RandomNetwork {
     }
 
     /// A packet that some port may send: its port, and whom it is for.
-    mutating func packet(_ n: NetworkDescription) -> (tenant: Int, owner: Int, port: SwitchPort, to: SwitchPort, toOwner: Int, kind: Int)? {
+    public mutating func packet(_ n: NetworkDescription) -> (tenant: Int, owner: Int, port: SwitchPort, to: SwitchPort, toOwner: Int, kind: Int)? {
         let t = next(2), s = next(3), other = next(3)
         guard !n.tenants[t].switches[s].ports.isEmpty, !n.tenants[t].switches[other].ports.isEmpty else { return nil }
         return (t, s, pick(n.tenants[t].switches[s].ports), pick(n.tenants[t].switches[other].ports), other, next(6))

@@ -19,22 +19,13 @@ public final class SwitchSession {
         case reading, steady, closed
     }
 
-    /// What carries the bytes.
-    public struct Transport {
-        public var send: ([UInt8]) -> Void
-        public var close: (_ reason: String) -> Void
-        public init(send: @escaping ([UInt8]) -> Void, close: @escaping (_ reason: String) -> Void) {
-            self.send = send
-            self.close = close
-        }
-    }
-
     /// What it needs of the physical controller.
     struct Owner {
         /// The host has told its name.
         var identified: (SwitchSession) -> Void
         var snapshot: (String) -> HostSnapshot?
-        var answer: (HostPacket) -> ControllerAnswer?
+        /// The answer may come later, or not at all.
+        var answer: (HostPacket, @escaping (ControllerAnswer) -> Void) -> Void
         /// Entries and ports of that revision are in force.
         var inForce: (SwitchSession) -> Void
         /// The forwarding element knows a newer master.
@@ -72,7 +63,7 @@ public final class SwitchSession {
     /// The role's generation, while it leads.
     public private(set) var generation: UInt64?
 
-    private let transport: Transport
+    private let transport: StreamTransport
     private let owner: Owner
     private var framer = MessageFramer()
     private var decoder: MessageDecoder?
@@ -97,7 +88,7 @@ public final class SwitchSession {
     private var heard: UInt64 = 0
     private var answers = (second: UInt64(0), count: 0)
 
-    init(peer: String, transport: Transport, owner: Owner) {
+    init(peer: String, transport: StreamTransport, owner: Owner) {
         self.peer = peer
         self.transport = transport
         self.owner = owner
@@ -334,7 +325,12 @@ public final class SwitchSession {
         if !update.closed.isEmpty { changePorts(PortsRequest(all: false, remove: update.closed, ports: []), revision: update.revision) }
         commit(update.modifications, revision: update.revision)
         if !update.opened.isEmpty { changePorts(PortsRequest(all: false, remove: [], ports: update.opened), revision: update.revision) }
+        // It may be told that nothing of it changed.
+        if pending.isEmpty { advance() }
     }
+
+    /// Has it compared again, when it is not known what it lacks.
+    func compare() { if state == .steady { read() } }
 
     /// Takes everything that is the controller's away.
     private static var removal: [FlowModification] {
@@ -394,6 +390,10 @@ public final class SwitchSession {
         guard pending.removeValue(forKey: xid) != nil else { return }
         if pending.isEmpty { failures = 0 }
         defer { if isLeaving, pending.isEmpty { close("the host is no longer part of the network") } }
+        advance()
+    }
+
+    private func advance() {
         let now = pending.values.min().map { $0 - 1 } ?? sent
         guard now > inForce else { return }
         inForce = now
@@ -410,8 +410,9 @@ public final class SwitchSession {
         if answers.count > Self.answersPerSecond { return }
         var metadata = FlowKey()
         for w in p.metadata.words { metadata[w.index] = w.value }
-        guard let a = owner.answer(HostPacket(frame: p.data, metadata: metadata, userdata: p.userdata)) else { return }
-        send(.packetOut(PacketOut(inPort: ReservedPort.controller, actions: a.packetOutActions, data: a.frame)))
+        owner.answer(HostPacket(frame: p.data, metadata: metadata, userdata: p.userdata)) { [weak self] a in
+            self?.send(.packetOut(PacketOut(inPort: ReservedPort.controller, actions: a.packetOutActions, data: a.frame)))
+        }
     }
 
     // MARK: - Sending

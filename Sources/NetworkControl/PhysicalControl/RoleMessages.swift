@@ -16,6 +16,17 @@ public struct HostUpdate: Sendable {
     /// The host is not part of the network any more.
     public var isGone: Bool
 
+    public init(
+        host: String, revision: UInt64, modifications: [FlowModification] = [], closed: [String] = [], opened: [HostDevice] = [], isGone: Bool = false
+    ) {
+        self.host = host
+        self.revision = revision
+        self.modifications = modifications
+        self.closed = closed
+        self.opened = opened
+        self.isGone = isGone
+    }
+
     public var isEmpty: Bool { modifications.isEmpty && closed.isEmpty && opened.isEmpty && !isGone }
 }
 
@@ -25,6 +36,12 @@ public struct HostSnapshot: Sendable {
     public var revision: UInt64
     public var program: HostProgram
     public var devices: [HostDevice]
+    public init(host: String, revision: UInt64, program: HostProgram, devices: [HostDevice]) {
+        self.host = host
+        self.revision = revision
+        self.program = program
+        self.devices = devices
+    }
 }
 
 /// From a physical to a logical controller.
@@ -34,6 +51,8 @@ public enum PhysicalReport: Sendable {
     /// A host came, went, or was refused, and why.
     case connected(host: String)
     case disconnected(host: String, reason: String)
+    /// Another controller leads it; it is still connected.
+    case superseded(host: String)
 }
 
 /// A packet that entries of a host handed over, and what is to be done with the answer.
@@ -41,4 +60,9 @@ public struct HostPacket: Sendable {
     public var frame: [UInt8]
     public var metadata: FlowKey
     public var userdata: [UInt8]
+    public init(frame: [UInt8], metadata: FlowKey, userdata: [UInt8]) {
+        self.frame = frame
+        self.metadata = metadata
+        self.userdata = userdata
+    }
 }

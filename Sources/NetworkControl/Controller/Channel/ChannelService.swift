@@ -1,0 +1,204 @@
+import Flow
+import Foundation
+import Logging
+import PhysicalControl
+import Translation
+
+/// The logical controller's end of the channels: tells physical controllers and hosts in chassis mode what concerns their hosts, gives out mastership of hosts, and
+/// answers packets (spec 002 J13, H10, H11).
+///
+/// It serves while its controller leads; others are sent on. A receiver that does not keep up is sent away, and told what it lacks when it comes again. Runs on the
+/// controller's queue.
+public final class ChannelService {
+    /// Bytes that may wait for a receiver when there is more to tell.
+    static let backlogLimit = 256 << 20
+    private unowned let core: ControllerCore
+    private let log: Logger
+    private var receivers: [ObjectIdentifier: Receiver] = [:]
+
+    init(_ core: ControllerCore, log: Logger) {
+        self.core = core
+        self.log = log
+    }
+
+    /// One has connected.
+    public func begin(peer: String, _ transport: StreamTransport) -> any StreamConversation {
+        let receiver = Receiver(self, peer, transport)
+        receivers[ObjectIdentifier(receiver)] = receiver
+        return receiver
+    }
+
+    /// Looks after silent peers; call it every two seconds.
+    public func tick(now: UInt64) { for r in receivers.values { r.tick(now: now) } }
+
+    // MARK: - What the controller tells and asks
+
+    /// Gives receivers their parts of a change.
+    func publish(_ change: UniversalChange, _ logical: LogicalController) {
+        for r in receivers.values {
+            guard let update = r.subscription.update(change, logical) else { continue }
+            if r.transport.backlog() > Self.backlogLimit {
+                r.close("it does not keep up")
+            } else {
+                r.transport.send(update.bytes)
+            }
+        }
+    }
+
+    /// Tries again for those whose claims were refused.
+    func grantWaiting() { for r in receivers.values { for host in r.waiting.sorted() { claim(host, nil, r) } } }
+
+    /// A host's lease is lost.
+    func revoke(_ host: String, owner: String) {
+        for r in receivers.values where r.name == owner { r.send(.revoked(host: host)) }
+    }
+
+    /// The controller does not lead any more.
+    func leave(_ leader: String?) {
+        for r in receivers.values {
+            r.send(.follows(leader: leader))
+            r.close("another controller leads")
+        }
+    }
+
+    /// The hosts of receivers, as those told.
+    var states: [PhysicalController.HostState] {
+        receivers.values.flatMap(\.states.values).sorted { ($0.host, $0.controller ?? "") < ($1.host, $1.controller ?? "") }
+    }
+    /// Hosts that a receiver leads.
+    var ledHosts: Set<String> { Set(receivers.values.flatMap(\.states.values).filter { $0.generation != nil }.map(\.host)) }
+    /// The revision by which a host forwards; nil when no receiver leads it.
+    func inForce(_ host: String) -> UInt64? {
+        receivers.values.compactMap { $0.states[host] }.filter { $0.generation != nil }.map(\.inForce).max()
+    }
+
+    // MARK: - Conversations
+
+    /// One connection with a physical controller, or a host that customizes itself.
+    private final class Receiver: StreamConversation {
+        private unowned let service: ChannelService
+        let peer: String
+        let transport: StreamTransport
+        private var decoder = ChannelCodec.Decoder()
+        private var liveness = ChannelLiveness()
+        private var isOpen = true
+        var name: String?
+        var subscription = UniversalSubscription()
+        var have: [UniversalGroup: UniversalDigest] = [:]
+        /// Hosts that it asks to lead and does not yet.
+        var waiting: Set<String> = []
+        var states: [String: PhysicalController.HostState] = [:]
+
+        init(_ service: ChannelService, _ peer: String, _ transport: StreamTransport) {
+            self.service = service
+            self.peer = peer
+            self.transport = transport
+        }
+
+        func send(_ message: ChannelMessage) { if isOpen { transport.send(ChannelCodec.encode(message)) } }
+
+        func close(_ reason: String) {
+            guard isOpen else { return }
+            isOpen = false
+            transport.close(reason)
+        }
+
+        func receive(_ bytes: [UInt8], now: UInt64) {
+            guard isOpen else { return }
+            liveness.heard(now)
+            decoder.append(bytes)
+            do throws(ChannelError) {
+                while isOpen, let message = try decoder.next() { try service.handle(message, self) }
+            } catch {
+                service.log.error("a channel ends", metadata: ["peer": "\(peer)", "name": "\(name ?? "")", "reason": "\(error)"])
+                close("\(error)")
+            }
+        }
+
+        func tick(now: UInt64) {
+            switch liveness.look(now) {
+            case .alive: break
+            case .silent: send(.echo)
+            case .dead: close("it says nothing")
+            }
+        }
+
+        func ended(reason: String) {
+            isOpen = false
+            service.ended(self, reason)
+        }
+    }
+
+    private func ended(_ r: Receiver, _ reason: String) {
+        receivers[ObjectIdentifier(r)] = nil
+        guard let name = r.name else { return }
+        log.notice("a controller of hosts is gone", metadata: ["name": "\(name)", "peer": "\(r.peer)", "reason": "\(reason)"])
+        for host in r.states.keys { core.leftBy(name, host) }
+        // One that has come anew has taken its place.
+        if receivers.values.contains(where: { $0.name == name }) { return }
+        core.releaseHosts(of: name)
+    }
+
+    private func handle(_ message: ChannelMessage, _ r: Receiver) throws(ChannelError) {
+        if case .hello(let hello) = message {
+            guard r.name == nil else { throw ChannelError("a second hello") }
+            return try greet(hello, r)
+        }
+        guard let name = r.name else { throw ChannelError("the first message is not a hello") }
+        guard core.isMaster, let logical = core.logical else { return r.close("another controller leads") }
+        switch message {
+        case .echo: r.send(.echoReply)
+        case .echoReply: break
+        case .have(let digests): for d in digests { r.have[d.group] = d.digest }
+        case .subscribe(let hosts):
+            let update = r.subscription.subscribe(hosts, have: r.have, logical)
+            // Later it says what it has by nothing but what it was told.
+            r.have = [:]
+            r.transport.send(update.bytes)
+        case .unsubscribe(let host):
+            r.subscription.unsubscribe(host)
+            r.waiting.remove(host)
+            r.send(.unsubscribe(host: host))
+        case .claim(let host, let generation): claim(host, generation, r)
+        case .release(let host): core.release(host, of: name)
+        case .state(var state):
+            state.controller = name
+            r.states[state.host] = state
+            if state.generation != nil { core.isInForce(state.host, state.inForce) }
+        case .left(let host, let reason):
+            log.notice("host is gone", metadata: ["host": "\(host)", "controller": "\(name)", "reason": "\(reason)"])
+            r.states[host] = nil
+            r.waiting.remove(host)
+            core.release(host, of: name)
+            core.leftBy(name, host)
+        case .packet(let p):
+            if let answer = logical.answer(try p.value) { r.send(.answer(.init(number: p.number, answer))) }
+        default: throw ChannelError("something that only a physical controller is told")
+        }
+    }
+
+    private func greet(_ hello: ChannelMessage.Hello, _ r: Receiver) throws(ChannelError) {
+        guard hello.version == ChannelMessage.Hello.version else { throw ChannelError("it speaks version \(hello.version)") }
+        guard (1...200).contains(hello.name.utf8.count) else { throw ChannelError("it has no name of 1 to 200 bytes") }
+        guard hello.name != core.options.name else { throw ChannelError("it has this controller's own name") }
+        guard core.isMaster else {
+            r.send(.follows(leader: core.otherMaster()))
+            return r.close("this controller does not lead")
+        }
+        // The same one again, whose old connection has not been missed yet.
+        let old = receivers.values.filter { $0.name == hello.name }
+        r.name = hello.name
+        for other in old { other.close("it has connected anew") }
+        log.notice("a controller of hosts is here", metadata: ["name": "\(hello.name)", "peer": "\(r.peer)"])
+        r.send(.hello(.init(name: core.options.name)))
+    }
+
+    private func claim(_ host: String, _ held: UInt64?, _ r: Receiver) {
+        guard let name = r.name, let generation = core.claim(host, for: name, held: held) else {
+            r.waiting.insert(host)
+            return
+        }
+        r.waiting.remove(host)
+        r.send(.granted(host: host, generation: generation))
+    }
+}
