@@ -43,6 +43,10 @@ struct SwitchCommand: ParsableCommand {
         help: ArgumentHelp(
             "The host of the controller's network that this switch is: it does what that says of the host, and goes on by it when the controller is gone.",
             valueName: "name")) var host: String?
+    @Option(
+        help: ArgumentHelp(
+            "The channel of a logical controller, tcp:HOST:PORT or ssl:HOST:PORT: the switch makes its host's entries itself of what that says. Can be given several times: the controller that leads is found.",
+            valueName: "target")) var chassis: [String] = []
     @Flag(help: "Let controllers and commands use devices in network namespaces, as 'namespaces: true' in the configuration does.") var namespaces =
         false
     @Option(help: ArgumentHelp("What is logged: trace, debug, info, notice, warning, error or critical.", valueName: "level")) var logLevel: String?
@@ -66,11 +70,20 @@ struct SwitchCommand: ParsableCommand {
             configuration.controllers.append(target)
         }
         if namespaces { configuration.allowsNamespaces = true }
-        if host != nil {
-            guard configuration.controllers.contains(where: \.isActive) else {
-                throw ValidationError("--host: there is no controller to ask; give one by --controller tcp:HOST")
+        for text in chassis {
+            guard let target = OpenFlowTarget(text), case .connect = target else {
+                throw ValidationError("--chassis \(text): must be like tcp:192.0.2.1:6654 or ssl:192.0.2.1:6654")
+            }
+            configuration.chassis.append(target)
+        }
+        if let host { configuration.host = host }
+        if configuration.host != nil {
+            guard configuration.looksForController else {
+                throw ValidationError("--host: there is no controller to ask; give one by --controller tcp:HOST or --chassis tcp:HOST:PORT")
             }
             configuration.failMode = .secure
+        } else if !chassis.isEmpty {
+            throw ValidationError("--chassis needs --host: which host of the network this is")
         }
         return configuration
     }
@@ -101,9 +114,10 @@ struct SwitchCommand: ParsableCommand {
             FileHandle.standardError.write(Data((error.description + "\n").utf8))
             throw ExitCode(1)
         }
-        daemon.hostName = host
+        daemon.hostName = configuration.host
         daemon.addMethod("trace") { (call: ControlCall) throws(ControlError) -> Data in try LiveTrace.answer(call, daemon.virtualSwitch) }
         daemon.start()
+        let chassis = try ChassisHost(daemon, log: log)
         let queue = DispatchQueue(label: "signals")
         let isOver = DispatchSemaphore(value: 0)
         let sources = [SIGTERM, SIGINT, SIGHUP].map { DispatchSource.makeSignalSource(signal: $0, queue: queue) }
@@ -112,6 +126,7 @@ struct SwitchCommand: ParsableCommand {
             source.resume()
         }
         isOver.wait()
+        chassis?.stop()
         daemon.stop()
         for source in sources { source.cancel() }
     }

@@ -67,8 +67,7 @@ struct ConfiguredProgram: Sendable {
         }
         tables.publish()
         // A switch that looks for controllers waits for their entries, or is a learning switch meanwhile (`fail-mode`).
-        let hasControllers = configuration.controllers.contains(where: \.isActive)
-        entries = configuration.flows == nil ? (hasControllers ? [] : [Self.standard]) : tables.entries().map(\.entry)
+        entries = configuration.flows == nil ? (configuration.looksForController ? [] : [Self.standard]) : tables.entries().map(\.entry)
     }
 
     /// Every change that leads from an empty switch to this program.

@@ -68,6 +68,16 @@ extension SwitchConfiguration {
             }
             controllers.append(target)
         }
+        host = reader.value("host", "a name of 1 to 200 bytes") { (1...200).contains($0.utf8.count) ? $0 : nil }
+        let chassisMark = reader.node("chassis")?.mark
+        for node in reader.list("chassis") {
+            guard let text = node.scalar?.string, let target = OpenFlowTarget(text), case .connect = target else {
+                faults.add(node.mark, "a channel of a controller is like tcp:192.0.2.1:6654 or ssl:192.0.2.1:6654")
+                continue
+            }
+            chassis.append(target)
+        }
+        if let chassisMark, !chassis.isEmpty, host == nil { faults.add(chassisMark, "'chassis' needs 'host': which host of the network this is") }
         datapathID = reader.value("datapath-id", "up to 16 hexadecimal digits, not all zero") { text in
             UInt64(text, radix: 16).flatMap { $0 == 0 || text.count > 16 ? nil : $0 }
         }
@@ -82,7 +92,7 @@ extension SwitchConfiguration {
         }
         failMode = reader.choice("fail-mode", FailMode.allCases.map { ($0.rawValue, $0) }) ?? .standalone
         if let node = reader.node("tls") { tls = Self.tls(node, faults) }
-        if tls == nil, let secure = controllers.first(where: \.isSecure), reader.node("tls") == nil {
+        if tls == nil, let secure = (controllers + chassis).first(where: \.isSecure), reader.node("tls") == nil {
             faults.add(root.mark, "\(secure) needs 'tls' with key, certificate and authorities")
         }
         reader.finish()

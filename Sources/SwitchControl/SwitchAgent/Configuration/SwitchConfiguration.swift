@@ -119,6 +119,13 @@ public struct SwitchConfiguration: Sendable, Equatable {
     /// Without a controller connected: `standalone` forwards as a learning switch, `secure` by the entries that there are.
     public var failMode = FailMode.standalone
     public var tls: OpenFlowConnections.TLS?
+    /// The host of a controller's network that the switch is.
+    public var host: String?
+    /// Channels of logical controllers: with one, the switch makes its host's entries itself of what they say (chassis mode).
+    public var chassis: [OpenFlowTarget] = []
+
+    /// Whether somebody is asked for entries.
+    public var looksForController: Bool { controllers.contains(where: \.isActive) || !chassis.isEmpty }
 
     public enum FailMode: String, Sendable, CaseIterable { case standalone, secure }
 

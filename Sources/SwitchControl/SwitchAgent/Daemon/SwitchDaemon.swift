@@ -163,10 +163,10 @@ public final class SwitchDaemon: @unchecked Sendable {
         var options = OpenFlowAgent.Options()
         options.datapathID = configuration.datapathID ?? Self.datapathID(of: server.path)
         options.versions = configuration.protocols ?? options.versions
-        options.isStandalone = configuration.failMode == .standalone && configuration.controllers.contains(where: \.isActive)
+        options.isStandalone = configuration.failMode == .standalone && configuration.looksForController
         if let agent {
             agent.change(options)
-        } else if configuration.controllers.isEmpty {
+        } else if configuration.controllers.isEmpty, hostName == nil {
             return []
         }
         let agent = agent ?? OpenFlowAgent(virtualSwitch, options: options)
@@ -401,6 +401,7 @@ public final class SwitchDaemon: @unchecked Sendable {
         for (key, isSame) in [
             ("workers", new.workers == configuration.workers), ("spin", new.spin == configuration.spin),
             ("pin-workers", new.pinsWorkers == configuration.pinsWorkers), ("socket", new.socket == configuration.socket),
+            ("host", new.host == configuration.host), ("chassis", new.chassis == configuration.chassis),
         ] where !isSame { done.append("\(key) takes effect at the next start") }
         if new.logLevel != configuration.logLevel {
             DaemonLog.setLevel(new.logLevel)
