@@ -131,6 +131,32 @@ import Testing
         #expect(lab.wait { lab.ping("web1", "10.0.1.11") || lab.ping("web1", "10.0.2.10") })
     }
 
+    @Test func whatTheCommandLineSaysHoldsWhenTheConfigurationIsReadAnew() throws {
+        let folder = TemporaryFolder()
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: WeftProgram.path)
+        process.arguments = [
+            "switch", "--config", folder.file("switch.yaml", "log-level: info\n"), "--host", "A", "--chassis", "tcp:127.0.0.1:1", "--controller",
+            "tcp:127.0.0.1:1", "--socket", folder.name("s.sock"),
+        ]
+        process.standardError = FileHandle(forWritingAtPath: folder.file("log", ""))
+        try process.run()
+        defer {
+            kill(process.processIdentifier, SIGTERM)
+            process.waitUntilExit()
+        }
+        var log: String { String(decoding: folder.bytes("log"), as: UTF8.self) }
+        func wait(_ words: String) -> Bool {
+            for _ in 0..<400 where !log.contains(words) { usleep(50_000) }
+            return log.contains(words)
+        }
+        try #require(wait("forwarding"), "\(log)")
+        kill(process.processIdentifier, SIGHUP)
+        #expect(wait("configuration read anew") && log.contains("changes=none"), "\(log)")
+        // It has no entry by which everything would be forwarded.
+        #expect(try WeftProgram.run(["flow", "dump", "--socket", folder.name("s.sock")], in: folder).text.isEmpty)
+    }
+
     @Test func wrongUseIsExplained() throws {
         let folder = TemporaryFolder()
         func run(_ arguments: String...) throws -> String { try WeftProgram.run(arguments, in: folder).errors }

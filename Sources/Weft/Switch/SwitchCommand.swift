@@ -63,29 +63,33 @@ struct SwitchCommand: ParsableCommand {
     /// The configuration, with what the command line adds.
     private func load() throws -> SwitchConfiguration {
         var configuration = try SwitchDaemon.load(config)
-        for text in controller {
-            guard let target = OpenFlowTarget(text) else {
-                throw ValidationError("--controller \(text): must be like tcp:127.0.0.1:6653, unix:PATH, ptcp:6653 or punix:PATH")
-            }
-            configuration.controllers.append(target)
+        for text in controller where OpenFlowTarget(text) == nil {
+            throw ValidationError("--controller \(text): must be like tcp:127.0.0.1:6653, unix:PATH, ptcp:6653 or punix:PATH")
         }
-        if namespaces { configuration.allowsNamespaces = true }
         for text in chassis {
-            guard let target = OpenFlowTarget(text), case .connect = target else {
+            guard case .connect? = OpenFlowTarget(text) else {
                 throw ValidationError("--chassis \(text): must be like tcp:192.0.2.1:6654 or ssl:192.0.2.1:6654")
             }
-            configuration.chassis.append(target)
         }
-        if let host { configuration.host = host }
+        complete(&configuration)
         if configuration.host != nil {
             guard configuration.looksForController else {
                 throw ValidationError("--host: there is no controller to ask; give one by --controller tcp:HOST or --chassis tcp:HOST:PORT")
             }
-            configuration.failMode = .secure
         } else if !chassis.isEmpty {
             throw ValidationError("--chassis needs --host: which host of the network this is")
         }
         return configuration
+    }
+
+    /// Adds what the command line says.
+    private func complete(_ configuration: inout SwitchConfiguration) {
+        configuration.controllers += controller.compactMap { OpenFlowTarget($0) }
+        configuration.chassis += chassis.compactMap { OpenFlowTarget($0) }
+        if namespaces { configuration.allowsNamespaces = true }
+        if let host { configuration.host = host }
+        // Without a controller a host goes on by what it has.
+        if configuration.host != nil { configuration.failMode = .secure }
     }
 
     func run() throws {
@@ -115,6 +119,7 @@ struct SwitchCommand: ParsableCommand {
             throw ExitCode(1)
         }
         daemon.hostName = configuration.host
+        daemon.commandLine = { complete(&$0) }
         daemon.addMethod("trace") { (call: ControlCall) throws(ControlError) -> Data in try LiveTrace.answer(call, daemon.virtualSwitch) }
         daemon.start()
         let chassis = try ChassisHost(daemon, log: log)

@@ -78,6 +78,8 @@ public final class SwitchDaemon: @unchecked Sendable {
     private var connectionsTLS: OpenFlowConnections.TLS?
     /// The host of a controller's network that this switch is (`weft switch --host`); with it controllers have the configuration channel. Before `start`.
     public var hostName: String?
+    /// Puts what the command line says into a configuration that is read anew. Before `start`.
+    public var commandLine: @Sendable (inout SwitchConfiguration) -> Void = { _ in }
     /// Further methods of the control socket.
     var handlers: [String: (ControlCall) throws(ControlError) -> Data] = [:]
 
@@ -368,7 +370,8 @@ public final class SwitchDaemon: @unchecked Sendable {
     /// On the socket's thread. Returns what was done, a line each.
     func reload() throws(ConfigurationError) -> [String] {
         guard let file else { return [] }
-        let new = try Self.load(file)
+        var new = try Self.load(file)
+        commandLine(&new)
         let newProgram = try ConfiguredProgram(new, file: file)
         let difference = PortDifference(from: configured, to: Self.wanted(new))
         // What was added by command must not be in the way.
