@@ -12,6 +12,9 @@ import Translation
 public final class ChannelService {
     /// Bytes that may wait for a receiver when there is more to tell.
     static let backlogLimit = 256 << 20
+    /// Hosts of one receiver, and groups that it says to have.
+    static let hostLimit = 65_536
+    static let digestLimit = 1 << 20
     private unowned let core: ControllerCore
     private let log: Logger
     private var receivers: [ObjectIdentifier: Receiver] = [:]
@@ -149,8 +152,11 @@ public final class ChannelService {
         switch message {
         case .echo: r.send(.echoReply)
         case .echoReply: break
-        case .have(let digests): for d in digests { r.have[d.group] = d.digest }
+        case .have(let digests):
+            guard r.have.count + digests.count <= Self.digestLimit else { throw ChannelError("more than \(Self.digestLimit) digests") }
+            for d in digests { r.have[d.group] = d.digest }
         case .subscribe(let hosts):
+            guard r.subscription.count + hosts.count <= Self.hostLimit else { throw ChannelError("more than \(Self.hostLimit) hosts") }
             let update = r.subscription.subscribe(hosts, have: r.have, logical)
             // Later it says what it has by nothing but what it was told.
             r.have = [:]
@@ -159,8 +165,11 @@ public final class ChannelService {
             r.subscription.unsubscribe(host)
             r.waiting.remove(host)
             r.send(.unsubscribe(host: host))
+        // What is not subscribed for has just been left, or is made up.
+        case .claim(let host, _) where !r.subscription.contains(host): break
         case .claim(let host, let generation): claim(host, generation, r)
         case .release(let host): core.release(host, of: name)
+        case .state(let state) where !r.subscription.contains(state.host): break
         case .state(var state):
             state.controller = name
             r.states[state.host] = state

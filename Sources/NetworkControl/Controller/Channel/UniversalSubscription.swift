@@ -52,6 +52,9 @@ public struct UniversalSubscription {
         return update
     }
 
+    public func contains(_ host: String) -> Bool { names.contains(host) }
+    public var count: Int { names.count }
+
     public mutating func unsubscribe(_ host: String) {
         guard names.remove(host) != nil else { return }
         members = members.filter { $0.value.name != host }
