@@ -14,6 +14,8 @@ public struct PortReport: Sendable, Codable {
     public var rxBytes: UInt64
     public var txPackets: UInt64
     public var txBytes: UInt64
+    /// Its queues, when it has any.
+    public var queues: [QueueReport]?
 }
 
 /// What the whole switch has counted; sums over its workers.
@@ -60,7 +62,8 @@ extension VirtualSwitch {
             let address = port.address.map { bytes in bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":") }
             return PortReport(
                 number: port.number, name: port.name, kind: port.kind, summary: port.summary, address: address, status: port.status,
-                rxPackets: c.rxPackets, rxBytes: c.rxBytes, txPackets: c.txPackets, txBytes: c.txBytes)
+                rxPackets: c.rxPackets, rxBytes: c.rxBytes, txPackets: c.txPackets, txBytes: c.txBytes,
+                queues: queues[port.number] == nil ? nil : queueReports(port.number))
         }
     }
 

@@ -144,6 +144,7 @@ extension SwitchConfiguration {
         let path = reader.value("path", "an absolute path of up to 107 bytes") {
             $0.hasPrefix("/") && $0.utf8.count <= ControlSocketPath.limit ? $0 : nil
         }
+        let queueing = queueing(&reader, what)
         reader.finish()
         if name == nil, mapping["name"] == nil { faults.add(reader.mark, "\(what) has no name") }
         if kind == nil, mapping["kind"] == nil {
@@ -166,7 +167,7 @@ extension SwitchConfiguration {
         }
         return Port(
             name: name, number: number, kind: kind, device: device, namespace: namespace, mtu: mtu, address: address,
-            isPersistent: isPersistent ?? false, peer: peer, path: path)
+            isPersistent: isPersistent ?? false, peer: peer, path: path, queueing: queueing)
     }
 
     private static func namespace(_ reader: inout MappingReader) -> String? {
@@ -201,6 +202,7 @@ extension SwitchConfiguration {
         let hasSequence = reader.bool("sequence")
         let hasGroupPolicy = reader.bool("group-policy")
         let mtu: Int? = reader.integer("mtu", 68...65535)
+        let queueing = queueing(&reader, what)
         reader.finish()
         for (key, value) in [("name", name as Any?), ("kind", kind), ("remote", remote)] where value == nil && mapping[key] == nil {
             faults.add(reader.mark, "\(what) has no \(key)")
@@ -225,6 +227,7 @@ extension SwitchConfiguration {
         tunnel.hasSequence = hasSequence
         tunnel.hasGroupPolicy = hasGroupPolicy
         tunnel.mtu = mtu
+        tunnel.queueing = queueing
         return tunnel
     }
 
