@@ -1,5 +1,6 @@
 import Datapath
 import Flow
+import Foundation
 import OpenFlow
 import Ports
 import Glibc
@@ -17,7 +18,7 @@ import Testing
           kind: memory
           max-rate: 100 Mbit/s
           queues:
-            1: {max-rate: 8 kbit/s, burst: 1500}
+            1: {max-rate: 1 kbit/s, burst: 1500}
             7: {min-rate: 20 Mbit/s, max-rate: 2.5 Gbit/s, burst: 64 KiB, priority: 3, buffer: 1 MiB}
         tunnels:
         - {name: g, number: 10, kind: geneve, remote: 192.0.2.2, queues: {0: {max-rate: 1 Gbit/s}}}
@@ -33,7 +34,7 @@ import Testing
                 == PortQueueing(
                     maximumRate: 100_000_000,
                     queues: [
-                        .init(id: 1, maximumRate: 8_000, burst: 1500),
+                        .init(id: 1, maximumRate: 1_000, burst: 1500),
                         .init(
                             id: 7, minimumRate: 20_000_000, maximumRate: 2_500_000_000, burst: 65536, priority: 3, buffer: 1 << 20),
                     ]))
@@ -70,10 +71,10 @@ import Testing
         let found = try queues(client)!
         #expect(found.map(\.queue) == [0, 1, 7])
         #expect(found[1].packets + UInt64(found[1].waitingPackets) == 40 && found[1].packets >= 25 && found[1].packets < 40)
-        #expect(found[0].packets == 0 && found[2].packets == 0 && found[1].maximumRate == 8_000 && found[2].priority == 3)
-        // What waits leaves without another packet: 900 bytes at 1,000 a second.
-        for _ in 0..<5000 where try queues(client)![1].packets < 40 { usleep(1000) }
-        #expect(try queues(client)![1].packets == 40)
+        #expect(found[0].packets == 0 && found[2].packets == 0 && found[1].maximumRate == 1_000 && found[2].priority == 3)
+        // 900 bytes at 125 a second would take their time; a rate that is changed lets them go.
+        _ = try client.request("port.queues", Change(port: "b", queues: ["1": Change.Queue(rate: "5 Mbit/s")]), ControlValue.PortName.self)
+        #expect(try queues(client)!.map(\.queue) == [0, 1] && queues(client)![1].packets == 40)
         #expect(try bench.port("b").takeSent().map { $0.bytes[14] } == (0..<40).map { UInt8($0) })
     }
 
@@ -82,7 +83,7 @@ import Testing
         let client = try bench.client()
         try bench.send([DaemonBench.frame(1)], to: "a")
         let kept = try bench.port("b")
-        try bench.write(Self.yaml.replacing("8 kbit/s", with: "9 kbit/s").replacing("    7: ", with: "    8: "))
+        try bench.write(Self.yaml.replacing("1 kbit/s", with: "9 kbit/s").replacing("    7: ", with: "    8: "))
         #expect(try client.request("switch.reload", ControlValue.Reloaded.self).changes == ["queues of port b changed"])
         #expect(try bench.port("b") === kept)
         let found = try queues(client)!
@@ -110,6 +111,41 @@ import Testing
             let error = #expect(throws: ControlError.self) { try client.request("port.queues", bad, ControlValue.PortName.self) }
             #expect(error?.code == code)
         }
+    }
+
+    struct Reply: Decodable {
+        struct Result: Decodable {
+            var opened: Int
+            var closed: Int
+            var requeued: Int
+            var refused: [String: String]
+        }
+        var result: Result
+    }
+
+    @Test func theConfigurationChannelChangesThemWithoutOpeningThePortAnew() async throws {
+        let bench = try DaemonBench("ports: []\n")
+        func request(_ params: String) async -> [UInt8] {
+            await withCheckedContinuation { continuation in
+                bench.daemon.answer(Array(#"{"method":"host.ports","params":\#(params)}"#.utf8), mayChange: true) {
+                    continuation.resume(returning: $0)
+                }
+            }
+        }
+        func ask(_ params: String) async throws -> Reply.Result {
+            let reply = await request(params)
+            return try JSONDecoder().decode(Reply.self, from: Data(reply)).result
+        }
+        let plain = #"{"name":"t/s/p","number":5,"kind":"memory"}"#
+        let queued = #"{"name":"t/s/p","number":5,"kind":"memory","max-rate":"8000 kbit/s","queues":{"1":{"priority":3,"max-rate":"5000 kbit/s"}}}"#
+        #expect(try await ask(#"{"ports":[\#(plain)]}"#).opened == 1)
+        let kept = bench.daemon.virtualSwitch.port(named: "t/s/p")
+        let changed = try await ask(#"{"ports":[\#(queued)]}"#)
+        #expect(changed.requeued == 1 && changed.opened == 0 && changed.closed == 0 && changed.refused.isEmpty)
+        #expect(bench.daemon.virtualSwitch.queueReports(5).map(\.queue) == [0, 1] && bench.daemon.virtualSwitch.maximumRate(5) == 8_000_000)
+        #expect(bench.daemon.virtualSwitch.port(named: "t/s/p") === kept && kept != nil)
+        #expect(try await ask(#"{"all":true,"ports":[\#(queued)]}"#).requeued == 0)
+        #expect(try await ask(#"{"all":true,"ports":[\#(plain)]}"#).requeued == 1 && bench.daemon.virtualSwitch.queueReports(5).isEmpty)
     }
 
     // MARK: - Controllers

@@ -22,12 +22,17 @@ public struct Host: Hashable, Sendable {
     public var zone: String
     /// Whether it relays between zones.
     public var isPool: Bool
+    /// The queues of its ports, by number; queue 0 is there in any case (spec A-098).
+    public var queues: [HostQueue]
     public var place: Place
-    public init(name: String, address: IPAddress, zone: String = "", isPool: Bool = false, place: Place = .none) {
+    public init(
+        name: String, address: IPAddress, zone: String = "", isPool: Bool = false, queues: [HostQueue] = [], place: Place = .none
+    ) {
         self.name = name
         self.address = address
         self.zone = zone
         self.isPool = isPool
+        self.queues = queues
         self.place = place
     }
 }

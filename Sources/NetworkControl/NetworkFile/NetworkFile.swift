@@ -71,11 +71,12 @@ public enum NetworkFile {
         }
         let zone = r.text("zone") ?? ""
         let isPool = r.bool("pool") ?? false
+        let queues = r.elements("queues").compactMap { HostQueueReader(host: name, collector: collector).read($0.name, $0.node, $0.place) }
         guard let address = r.value("address", "an IP address", IPAddress.init) else {
             if !r.has("address") { r.missing("address") }
             return nil
         }
-        return Host(name: name, address: address, zone: zone, isPool: isPool, place: place)
+        return Host(name: name, address: address, zone: zone, isPool: isPool, queues: queues, place: place)
     }
 
     private static func tenant(_ name: String, _ node: Node, _ place: Place, _ collector: FaultCollector) -> Tenant? {

@@ -25,6 +25,8 @@ public final class LogicalController {
     public private(set) var unstored: [AssignedNumber] = []
     /// The devices of each host, by name.
     private var devices: [String: [String: HostDevice]] = [:]
+    /// The queues of each host.
+    private var queues: [String: [HostQueue]] = [:]
 
     public init() {
         // From now on numbers are taken note of.
@@ -47,6 +49,10 @@ public final class LogicalController {
         let difference = elements ?? translation.difference(to: new)
         let wasTunneled = network.hosts.count > 1
         let isTunneled = new.hosts.count > 1
+        // A host's queues are those of all its ports.
+        let old = Dictionary(network.hosts.map { ($0.name, $0.queues) }, uniquingKeysWith: { a, _ in a })
+        let requeued = Set(new.hosts.filter { h in old[h.name].map { $0 != h.queues } ?? false }.map(\.name))
+        queues = Dictionary(new.hosts.map { ($0.name, $0.queues) }, uniquingKeysWith: { a, _ in a })
         network = new
         self.revision = revision
         let summary = translation.change(remove: difference.remove, put: difference.put)
@@ -60,12 +66,7 @@ public final class LogicalController {
         if wasTunneled != isTunneled {
             closed = devices
             devices = [:]
-            for tenant in new.tenants {
-                for s in tenant.switches { for port in s.ports { add(port, port.name, tenant.name, s.name, isTunneled) } }
-                for (router, port, _) in tenant.inLineElements {
-                    for side in InLineElement.Side.allCases { add(port, side, tenant.name, router, isTunneled) }
-                }
-            }
+            addPorts(of: new, isTunneled) { _ in true }
             for host in new.hosts { addTunnels(host, isTunneled) }
         } else {
             for element in difference.remove {
@@ -83,6 +84,7 @@ public final class LogicalController {
                 default: break
                 }
             }
+            for host in requeued { closed[host, default: [:]].merge(devices[host] ?? [:], uniquingKeysWith: { gone, _ in gone }) }
             for element in difference.put {
                 switch element {
                 case .switchPort(let tenant, let owner, let port): add(port, port.name, tenant, owner, isTunneled)
@@ -91,8 +93,9 @@ public final class LogicalController {
                 default: break
                 }
             }
+            if !requeued.isEmpty { addPorts(of: new, isTunneled) { requeued.contains($0) } }
         }
-        collect(closed, putting: difference.put, everything: wasTunneled != isTunneled, into: &updates)
+        collect(closed, putting: difference.put, everything: wasTunneled != isTunneled, requeued, into: &updates)
         for name in closed.keys where !new.hosts.contains(where: { $0.name == name }) { devices[name] = nil }
         return Outcome(
             summary: summary, updates: updates.values.filter { !$0.isEmpty }.sorted { $0.host < $1.host }, numbers: translation.takeAssignedNumbers())
@@ -105,8 +108,20 @@ public final class LogicalController {
     private func add(_ port: SwitchPort, _ portName: String, _ tenant: String, _ owner: String, _ isTunneled: Bool) {
         guard let host = port.host, let number = translation.localPort(tenant: tenant, owner: owner, port: portName)?.number else { return }
         let name = "\(tenant)/\(owner)/\(portName)"
-        guard let device = HostDevice(port, name: name, number: number, isTunneled: isTunneled) else { return }
+        guard let device = HostDevice(port, name: name, number: number, isTunneled: isTunneled, queues: queues[host] ?? []) else { return }
         devices[host, default: [:]][name] = device
+    }
+
+    /// Makes the devices of all ports that are on some hosts.
+    private func addPorts(of network: NetworkDescription, _ isTunneled: Bool, _ isWanted: (_ host: String) -> Bool) {
+        for tenant in network.tenants {
+            for s in tenant.switches {
+                for port in s.ports where port.host.map(isWanted) == true { add(port, port.name, tenant.name, s.name, isTunneled) }
+            }
+            for (router, port, element) in tenant.inLineElements where isWanted(element.host) {
+                for side in InLineElement.Side.allCases { add(port, side, tenant.name, router, isTunneled) }
+            }
+        }
     }
 
     private func addTunnels(_ host: Host, _ isTunneled: Bool) {
@@ -115,7 +130,8 @@ public final class LogicalController {
 
     /// Puts what differs between the devices that were and those that are into the hosts' updates.
     private func collect(
-        _ closed: [String: [String: HostDevice]], putting: [NetworkElement], everything: Bool, into updates: inout [String: HostUpdate]
+        _ closed: [String: [String: HostDevice]], putting: [NetworkElement], everything: Bool, _ hosts: Set<String>,
+        into updates: inout [String: HostUpdate]
     ) {
         func update(_ host: String, _ body: (inout HostUpdate) -> Void) {
             body(
@@ -124,7 +140,7 @@ public final class LogicalController {
                     default: HostUpdate(host: host, revision: revision, modifications: [], closed: [], opened: [], isGone: false)])
         }
         for (host, gone) in closed {
-            for (name, device) in gone.sorted(by: { $0.key < $1.key }) where devices[host]?[name] != device {
+            for (name, device) in gone.sorted(by: { $0.key < $1.key }) where devices[host]?[name]?.isSameDevice(as: device) != true {
                 update(host) { $0.closed.append(name) }
             }
         }
@@ -132,13 +148,14 @@ public final class LogicalController {
         if everything {
             for (host, all) in devices { candidates += all.keys.map { (host, $0) } }
         } else {
+            for host in hosts { candidates += (devices[host] ?? [:]).keys.map { (host, $0) } }
             for element in putting {
                 switch element {
                 case .switchPort(let tenant, let owner, let port):
-                    if let host = port.host { candidates.append((host, "\(tenant)/\(owner)/\(port.name)")) }
+                    if let host = port.host, !hosts.contains(host) { candidates.append((host, "\(tenant)/\(owner)/\(port.name)")) }
                 case .inLinePort(let tenant, let owner, let port, let side):
-                    if let host = port.inLine?.host { candidates.append((host, "\(tenant)/\(owner)/\(port.name(of: side))")) }
-                case .host(let host): candidates.append((host.name, "tunnels"))
+                    if let host = port.inLine?.host, !hosts.contains(host) { candidates.append((host, "\(tenant)/\(owner)/\(port.name(of: side))")) }
+                case .host(let host): if !hosts.contains(host.name) { candidates.append((host.name, "tunnels")) }
                 default: break
                 }
             }

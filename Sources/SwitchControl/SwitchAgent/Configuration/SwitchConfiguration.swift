@@ -44,6 +44,13 @@ public struct SwitchConfiguration: Sendable, Equatable {
             self.queueing = queueing
         }
 
+        /// Whether another one differs in nothing but its queues, which an open port takes over.
+        public func isSameDevice(as other: Port) -> Bool {
+            var other = other
+            other.queueing = queueing
+            return self == other
+        }
+
         /// The name of the network device.
         public var deviceName: String { device ?? name }
     }

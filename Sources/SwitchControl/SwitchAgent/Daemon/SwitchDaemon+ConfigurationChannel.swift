@@ -89,6 +89,7 @@ extension SwitchDaemon {
                 if let other = published[name], other.isSameDevice(as: wanted) {
                     requeue(wanted, in: \.published)
                     result.requeued += 1
+                    goes.remove(name)
                     continue
                 }
                 if published[name] != nil { goes.insert(name) }

@@ -367,8 +367,8 @@ public final class SwitchDaemon: @unchecked Sendable {
 
     /// Gives a port, by name or number, other queues by command; until the configuration or the controller that it comes from says otherwise.
     func setQueues(_ text: String, _ queueing: PortQueueing?) throws(ControlError) -> String {
-        let number = try number(of: text)
-        guard let name = numbers.first(where: { $0.value == number })?.key else { throw ControlError(.notFound, "there is no port \"\(text)\"") }
+        let name = numbers[text] != nil ? text : UInt32(text).flatMap { n in numbers.first { $0.value == n }?.key }
+        guard let name else { throw ControlError(.notFound, "there is no port \"\(text)\"") }
         for list in [\SwitchDaemon.configured, \.added, \.published] {
             guard var wanted = self[keyPath: list][name] else { continue }
             wanted.queueing = queueing
