@@ -135,7 +135,9 @@ import Translation
         // A port that comes together with other queues.
         try lab.replace(
             ControllerLab.network.replacing("B: {address: 198.18.6.2}", with: "B: {address: 198.18.6.2, queues: {2: {priority: 1}}}")
-                .replacing("vm1: {mac: \"02:00:00:00:00:01\", addresses: [10.0.1.10], host: A", with: "vm1: {mac: \"02:00:00:00:00:01\", addresses: [10.0.1.10], host: B"))
+                .replacing(
+                    "vm1: {mac: \"02:00:00:00:00:01\", addresses: [10.0.1.10], host: A",
+                    with: "vm1: {mac: \"02:00:00:00:00:01\", addresses: [10.0.1.10], host: B"))
         #expect(["vm1", "vm2"].allSatisfy { (host.ports["blue/web/\($0)"]?["queues"] as? [String: Any])?.keys.sorted() == ["2"] })
     }
 
