@@ -102,6 +102,33 @@ import Translation
         #expect(host.lines.contains { $0.contains("table=200,") })
     }
 
+    @Test func theQueuesOfAHostAreThoseOfItsPorts() throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        let host = try TestHost("B")
+        lab.connect(host)
+        #expect(host.ports["blue/web/vm2"]?["queues"] == nil)
+        try lab.put("hosts/B", #"{"address": "198.18.6.2", "queues": {"1": {"max-rate": "5 Mbit/s", "priority": 3}}}"#)
+        let before = host.portRequests
+        let queues = try #require(host.ports["blue/web/vm2"]?["queues"] as? [String: [String: Any]])
+        #expect(queues["1"]?["max-rate"] as? String == "5000 kbit/s" && queues["1"]?["priority"] as? Int == 3 && queues.count == 1)
+        #expect(host.ports["tunnels"]?["queues"] == nil && host.ports["tunnels"] != nil)
+        // The switch reads what it is sent as it reads its configuration.
+        try lab.put(
+            "tenants/blue/switches/web/ports/vm2", #"{"mac": "02:00:00:00:00:02", "host": "B", "tap": "t2", "queue": 1, "max-rate": "8 Mbit/s"}"#)
+        #expect(host.ports["blue/web/vm2"]?["max-rate"] as? String == "8000 kbit/s" && host.portRequests == before + 1)
+        #expect(host.lines.contains { $0.contains("set_queue:1") })
+        #expect(throws: (any Error).self) { try lab.put("hosts/B", #"{"address": "198.18.6.2"}"#) }
+        #expect(difference(lab, host).isEmpty)
+        // A port that comes together with other queues.
+        try lab.replace(
+            ControllerLab.network.replacing("B: {address: 198.18.6.2}", with: "B: {address: 198.18.6.2, queues: {2: {priority: 1}}}")
+                .replacing(
+                    "vm1: {mac: \"02:00:00:00:00:01\", addresses: [10.0.1.10], host: A",
+                    with: "vm1: {mac: \"02:00:00:00:00:01\", addresses: [10.0.1.10], host: B"))
+        #expect(["vm1", "vm2"].allSatisfy { (host.ports["blue/web/\($0)"]?["queues"] as? [String: Any])?.keys.sorted() == ["2"] })
+    }
+
     @Test func aRefusedChangeIsHealedByComparing() throws {
         let lab = try ControllerLab()
         defer { lab.remove() }

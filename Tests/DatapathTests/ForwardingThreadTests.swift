@@ -114,6 +114,24 @@ import Testing
         }
     }
 
+    @Test func `A thread that sleeps wakes for frames that wait in a queue`() throws {
+        let source = Source()
+        try withThread(source) { thread, sink in
+            // 60 bytes every 4.8 ms, behind a burst of 1,500.
+            let shares = QueueShares(PortQueueing(queues: [PortQueueing.Queue(id: 0, maximumRate: 100_000, burst: 1500)]))
+            thread.perform { thread.worker.setQueues(shares, port: 9) }
+            let start = weft_monotonic_ns()
+            source.put(75)
+            #expect(waits { sink.count.load(ordering: .sequentiallyConsistent) == 75 })
+            let took = weft_monotonic_ns() - start
+            // 50 · 60 bytes at 12,500 bytes/s.
+            #expect(took > 239_000_000, "\(took) ns")
+            let statistics = thread.perform { thread.statistics }
+            // No polling: some turns for each frame and for looking at the beginning and the end.
+            #expect(statistics.turns < 3000, "\(statistics.turns) turns")
+        }
+    }
+
     @Test func `A thread without frames sleeps`() throws {
         let source = Source()
         try withThread(source) { thread, sink in

@@ -19,7 +19,11 @@ import Yams
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let text = try String(contentsOf: root.appendingPathComponent("Docs/Examples/two-hosts.yaml"), encoding: .utf8)
         let network = try NetworkFile.parse(text)
-        #expect(network.hosts == [Host(name: "hostA", address: IPAddress("192.0.2.1")!), Host(name: "hostB", address: IPAddress("192.0.2.2")!)])
+        #expect(
+            network.hosts == [
+                Host(name: "hostA", address: IPAddress("192.0.2.1")!, queues: [HostQueue(number: 1, maximumKilobits: 50_000)]),
+                Host(name: "hostB", address: IPAddress("192.0.2.2")!, queues: [HostQueue(number: 1, maximumKilobits: 50_000)]),
+            ])
         let blue = try #require(network.tenants.first)
         #expect(
             blue.switches[1].ports[1]
@@ -83,7 +87,7 @@ import Yams
                 "11:11: port p3: 03:00:00:00:00:01 is a group address",
                 "11:11: port p3: there is no host 'nowhere'",
                 "11:54: port p3: addresses must be an IP address, not '10.0.0.300'",
-                "11:82: port p3 has no key 'colour'; it has addresses, device, host, mac, namespace, queue, rate, security, tap, uplink",
+                "11:82: port p3 has no key 'colour'; it has addresses, device, host, mac, max-rate, namespace, queue, rate, security, tap, uplink",
                 "13:38: rule 1 of switch s: verdict must be one of allow, drop, reject, not 'maybe'",
                 "14:13: switch s: rule rule-2: there is no address set 'nobody'",
                 "14:13: switch s: rule rule-2: only tcp, udp and sctp have ports",
@@ -148,10 +152,63 @@ import Yams
             "3:16: switch s: with 'placement: last-hop' it has one router; port b of router q is a second"
         ),
         ("tenants:\n  t:\n    switches: {s: {placement: middle}}", "3:31: switch s: placement must be first-hop or last-hop, not 'middle'"),
+        ("hosts:\n  a:\n    address: 192.0.2.1\n    queues: {x: {}}", "4:14: queue x of host a: a queue is a number from 0 to 4294967294"),
+        (
+            "hosts:\n  a:\n    address: 192.0.2.1\n    queues:\n      1: {rate: 1 Mbit/s}",
+            "5:11: queue 1 of host a has no key 'rate'; it has buffer, burst, max-rate, min-rate, priority"
+        ),
+        (
+            "hosts:\n  a:\n    address: 192.0.2.1\n    queues:\n      1: {max-rate: 2000 Gbit/s}",
+            "5:21: queue 1 of host a: max-rate must be a number of kbit/s, Mbit/s or Gbit/s, from 1 kbit/s to 1000 Gbit/s, not '2000 Gbit/s'"
+        ),
+        (
+            "hosts:\n  a:\n    address: 192.0.2.1\n    queues:\n      1: {max-rate: 1 Mbit/s, min-rate: 2 Mbit/s}",
+            "5:7: host a: queue 1 has a min-rate above its max-rate"
+        ),
+        (
+            "hosts:\n  a:\n    address: 192.0.2.1\n    queues:\n      1: {burst: 1 KiB}",
+            "5:18: queue 1 of host a: burst must be a number of bytes, KiB or MiB, from 1500 to 67108864 bytes, not '1 KiB'"
+        ),
+        (
+            "hosts: {a: {address: 192.0.2.1, queues: {1: {}}}}\ntenants:\n  t:\n    switches:\n      s:\n        ports:\n"
+                + "          p: {mac: '02:00:00:00:00:01', host: a, queue: 2}",
+            "7:11: port p: host a has no queue 2"
+        ),
+        (
+            "hosts: {a: {address: 192.0.2.1}}\ntenants:\n  t:\n    switches:\n      s:\n        ports:\n"
+                + "          p: {mac: '02:00:00:00:00:01', host: a, queue: 1}",
+            "7:11: port p: host a has no queue 1"
+        ),
+        (
+            "hosts: {a: {address: 192.0.2.1, queues: {1: {min-rate: 600 kbit/s}, 2: {min-rate: 600 kbit/s}}}}\ntenants:\n  t:\n    switches:\n"
+                + "      s:\n        ports:\n          p: {mac: '02:00:00:00:00:01', host: a, max-rate: 1 Mbit/s}",
+            "7:11: port p: the min-rates of host a's queues come to 1200 kbit/s, more than its max-rate"
+        ),
     ])
     func eachFaultHasItsWords(text: String, expected: String) {
         let faults = Self.faults(text)
         #expect(faults.contains { $0.hasPrefix(expected) }, "\(faults)")
+    }
+
+    @Test func queuesAreReadWithAllTheyHave() throws {
+        let network = try NetworkFile.parse(
+            """
+            hosts:
+              a:
+                address: 192.0.2.1
+                queues:
+                  0: {priority: 2}
+                  7: {min-rate: 1 Mbit/s, max-rate: 2.5 Gbit/s, priority: 1, burst: 64 KiB, buffer: 2097152}
+            tenants: {t: {switches: {s: {ports: {p: {mac: "02:00:00:00:00:01", host: a, queue: 7, max-rate: 3 Gbit/s},
+                q: {mac: "02:00:00:00:00:02", host: a, queue: 0}}}}}}
+            """)
+        #expect(
+            network.hosts[0].queues == [
+                HostQueue(number: 0, priority: 2),
+                HostQueue(
+                    number: 7, minimumKilobits: 1000, maximumKilobits: 2_500_000, priority: 1, burstBytes: 65536, bufferBytes: 2_097_152),
+            ])
+        #expect(network.tenants[0].switches[0].ports[0].maximumKilobits == 3_000_000)
     }
 
     /// A network without faults, in which each case puts one thing for another.

@@ -9,7 +9,7 @@ public struct RandomNetwork {
 
     public init(seed: UInt64) {
         state = seed
-        for i in 0..<3 { network.hosts.append(Host(name: "h\(i)", address: IPAddress("192.0.2.\(i + 1)")!)) }
+        for i in 0..<3 { network.hosts.append(Host(name: "h\(i)", address: IPAddress("192.0.2.\(i + 1)")!, queues: [HostQueue(number: 1)])) }
         for t in 0..<2 {
             var tenant = Tenant(name: "t\(t)")
             tenant.addressSets = [AddressSet(name: "set", members: [AddressPrefix("10.0.1.0/28")!, AddressPrefix("2001:db8::/64")!])]

@@ -118,6 +118,14 @@ class OpenVSwitch(ControlledSwitch):
             run("ovs-vsctl", f"--db=unix:{self.path('db.sock')}", "set", "Open_vSwitch", ".", "other_config:flow-limit=0", env=environment)
             run("ovs-appctl", "-t", self.path("switch.ctl"), "upcall/set-flow-limit", "0")
 
+    def set_queues(self, number, maximum, queues):
+        """Gives a port queues, {id: highest rate}, below a rate of its own; in bits per second."""
+        command = ["set", "port", self.ports[number], "qos=@q", "--", "--id=@q", "create", "qos", "type=linux-htb", f"other-config:max-rate={maximum}"]
+        command += [f"queues:{queue}=@q{queue}" for queue in queues]
+        for queue, rate in queues.items():
+            command += ["--", f"--id=@q{queue}", "create", "queue", f"other-config:max-rate={rate}"]
+        run("ovs-vsctl", f"--db=unix:{self.path('db.sock')}", *command, env=self.environment)
+
     def _controller_records(self):
         if not self.controllers:
             return []
@@ -158,6 +166,12 @@ class Weft(ControlledSwitch):
                 self.program, "switch", "--config", self.path("switch.yaml"), namespace=self.namespace, stdout=log, stderr=log)
         self.processes = [self.process]
         self._wait(f"{self.bridge}.mgmt")
+
+    def set_queues(self, number, maximum, queues):
+        """Gives a port queues, {id: highest rate}, below a rate of its own; in bits per second."""
+        options = [word for queue, rate in queues.items() for word in ("--queue", f"{queue}: {{max-rate: {rate // 1000} kbit/s}}")]
+        run(self.program, "port", "queues", self.ports[number], "--max-rate", f"{maximum // 1000} kbit/s", *options,
+            "--socket", self.path("control.sock"))
 
     @property
     def pid(self):

@@ -40,6 +40,8 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     case frameTooLong
     /// The device or its reader could take no more at that moment.
     case transmitQueueFull
+    /// The buffer of the packet's queue at its port is full (`PortQueueing`).
+    case queueFull
     /// The device is down, gone, or has no carrier.
     case portDown
     /// Longer than the port's MTU allows, and not to be cut into segments.
@@ -99,6 +101,7 @@ extension DropReason {
         case .tooManyMPLSLabels: "too many MPLS labels"
         case .frameTooLong: "longer than the buffer"
         case .transmitQueueFull: "the device or its reader could take no more"
+        case .queueFull: "its queue at the port is full"
         case .portDown: "the port is down, gone, or has no carrier"
         case .exceedsMTU: "longer than the port's MTU"
         case .portBlocked: "the port's configuration forbids it"

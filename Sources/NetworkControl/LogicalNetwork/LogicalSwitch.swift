@@ -89,11 +89,14 @@ public struct SwitchPort: Hashable, Sendable {
     public var queue: UInt32?
     /// What it may send, in kilobits per second.
     public var rateKilobits: UInt32?
+    /// What its host sends to it at most, all queues together, in kilobits per second.
+    public var maximumKilobits: UInt32?
     public var place: Place
 
     public init(
         name: String, mac: MACAddress?, addresses: [IPAddress] = [], host: String? = nil, attachment: Attachment? = nil, isSecured: Bool = true,
-        isUplink: Bool = false, queue: UInt32? = nil, rateKilobits: UInt32? = nil, place: Place = .none
+        isUplink: Bool = false, queue: UInt32? = nil, rateKilobits: UInt32? = nil, maximumKilobits: UInt32? = nil,
+        place: Place = .none
     ) {
         self.name = name
         self.mac = mac
@@ -104,6 +107,7 @@ public struct SwitchPort: Hashable, Sendable {
         self.isUplink = isUplink
         self.queue = queue
         self.rateKilobits = rateKilobits
+        self.maximumKilobits = maximumKilobits
         self.place = place
     }
 }

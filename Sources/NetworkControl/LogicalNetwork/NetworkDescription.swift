@@ -24,6 +24,8 @@ public struct Host: Hashable, Sendable {
     public var isPool: Bool
     /// Of the pool node: how hosts of one zone watch their tunnels, which it stands in for; nil: they do not.
     public var liveness: Liveness?
+    /// The queues of its ports, by number; queue 0 is there in any case (spec A-098).
+    public var queues: [HostQueue]
     public var place: Place
 
     /// Bidirectional Forwarding Detection between hosts.
@@ -39,13 +41,15 @@ public struct Host: Hashable, Sendable {
     }
 
     public init(
-        name: String, address: IPAddress, zone: String = "", isPool: Bool = false, liveness: Liveness? = Liveness(), place: Place = .none
+        name: String, address: IPAddress, zone: String = "", isPool: Bool = false, liveness: Liveness? = Liveness(), queues: [HostQueue] = [],
+        place: Place = .none
     ) {
         self.name = name
         self.address = address
         self.zone = zone
         self.isPool = isPool
         self.liveness = liveness
+        self.queues = queues
         self.place = place
     }
 }

@@ -11,6 +11,12 @@ public enum NetworkLimits {
     public static let hosts = 65_534
     /// Hosts of a network whose pool node stands in for tunnels that fail: each watched remote is a port, of 4,096 that a forwarding element has.
     public static let watchedHosts = 2_048
+    /// Queues of a host's ports, queue 0 included.
+    public static let queues = 64
+    /// Rates of queues, in kbit/s, and their bytes.
+    public static let queueRates: ClosedRange<UInt32> = 1...1_000_000_000
+    public static let queueBursts: ClosedRange<Int> = 1500...(64 << 20)
+    public static let queueBuffers: ClosedRange<Int> = (128 << 10)...(64 << 20)
     /// Linux device names (IFNAMSIZ less the end).
     public static let deviceNameLength = 15
 }

@@ -28,11 +28,14 @@ struct NetworkValidation {
     private var attachments = AttachmentIndex()
     /// What other tenants have, when only one is judged.
     private let others: AttachmentIndex?
+    /// Of hosts that have any.
+    private(set) var queues: [String: [HostQueue]]
 
     init(network: NetworkDescription, others: AttachmentIndex? = nil) {
         self.network = network
         self.others = others
         if others != nil { hostNames = Set(network.hosts.map(\.name)) }
+        queues = Dictionary(network.hosts.lazy.filter { !$0.queues.isEmpty }.map { ($0.name, $0.queues) }, uniquingKeysWith: { a, _ in a })
     }
 
     mutating func fault(_ place: Place, _ message: String) { faults.append(NetworkFault(place, message)) }
@@ -62,6 +65,7 @@ struct NetworkValidation {
         checkZones()
         var owners: [IPAddress: String] = [:]
         for host in network.hosts {
+            checkQueues(host)
             if host.address.isMulticast || host.address.isUnspecified || host.address.isReserved {
                 fault(host.place, "host \(host.name): \(host.address) is no address of one machine")
             }
@@ -102,7 +106,10 @@ struct NetworkValidation {
         // A datapath is a switch or a router, and both are asked for by name.
         checkNames("switch or router", tenant.switches.map { ($0.name, $0.place) } + tenant.routers.map { ($0.name, $0.place) })
         let scope = TenantScope(tenant)
-        for s in tenant.switches { checkSwitch(s, in: scope) }
+        for s in tenant.switches {
+            checkSwitch(s, in: scope)
+            for port in s.ports { checkQueue(port) }
+        }
         for r in tenant.routers { checkRouter(r, in: scope) }
         for attached in AttachmentIndex.attachments(of: tenant) {
             guard let other = attachments.claim(attached, tenant: tenant.name) ?? others?.owner(of: attached.key, besides: tenant.name) else {

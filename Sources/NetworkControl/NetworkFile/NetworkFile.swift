@@ -73,11 +73,12 @@ public enum NetworkFile {
         let isPool = r.bool("pool") ?? false
         if !isPool, r.has("bfd") { r.fault("bfd is for the pool node, which stands in for tunnels that fail") }
         let liveness = liveness(&r, collector)
+        let queues = r.elements("queues").compactMap { HostQueueReader(host: name, collector: collector).read($0.name, $0.node, $0.place) }
         guard let address = r.value("address", "an IP address", IPAddress.init) else {
             if !r.has("address") { r.missing("address") }
             return nil
         }
-        return Host(name: name, address: address, zone: zone, isPool: isPool, liveness: liveness, place: place)
+        return Host(name: name, address: address, zone: zone, isPool: isPool, liveness: liveness, queues: queues, place: place)
     }
 
     /// `bfd: false`, or a mapping of interval and multiplier.

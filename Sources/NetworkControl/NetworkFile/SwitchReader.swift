@@ -36,6 +36,7 @@ struct SwitchReader {
         if port.isSecured, port.isUplink { r.fault("is an uplink and cannot be secured: the machines behind it are not known") }
         port.queue = r.integer("queue", 0...0xffff_fffe)
         port.rateKilobits = r.value("rate", "a number of kbit/s, Mbit/s or Gbit/s", Self.rate)
+        port.maximumKilobits = r.value("max-rate", HostQueueReader.expectedRate, HostQueueReader.rate)
         return port
     }
 

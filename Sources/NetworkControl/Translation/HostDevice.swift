@@ -23,6 +23,37 @@ public struct HostDevice: Hashable, Sendable, Codable {
         public var interval: String
         public var multiplier: Int
     }
+    public var maximumRate: String?
+    /// By number.
+    public var queues: [String: Queue]?
+
+    /// A queue, with the keys of the configuration too.
+    public struct Queue: Hashable, Sendable, Codable {
+        public var minimumRate: String?
+        public var maximumRate: String?
+        public var priority: UInt8
+        public var burst: Int?
+        public var buffer: Int?
+
+        enum CodingKeys: String, CodingKey {
+            case priority, burst, buffer
+            case minimumRate = "min-rate"
+            case maximumRate = "max-rate"
+        }
+
+        init(_ queue: HostQueue) {
+            minimumRate = queue.minimumKilobits.map { "\($0) kbit/s" }
+            maximumRate = queue.maximumKilobits.map { "\($0) kbit/s" }
+            priority = queue.priority
+            burst = queue.burstBytes
+            buffer = queue.bufferBytes
+        }
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case name, number, kind, device, netns, mtu, mac, remote, local, key, bfd, queues
+        case maximumRate = "max-rate"
+    }
 
     /// A device's MTU with which frames fit into tunnels over an Ethernet of 1,500 bytes.
     public static let tunneledMTU = 1400
@@ -34,8 +65,10 @@ public struct HostDevice: Hashable, Sendable, Codable {
     }
 
     /// The device behind a logical port; nil for one that is attached to nothing.
-    /// - Parameter isTunneled: whether its packets may go to other hosts.
-    public init?(_ port: SwitchPort, name: String, number: UInt32, isTunneled: Bool) {
+    /// - Parameters:
+    ///   - isTunneled: whether its packets may go to other hosts.
+    ///   - queues: those of its host.
+    public init?(_ port: SwitchPort, name: String, number: UInt32, isTunneled: Bool, queues: [HostQueue] = []) {
         guard let attachment = port.attachment else { return nil }
         switch attachment {
         case .tap(let tap):
@@ -52,6 +85,15 @@ public struct HostDevice: Hashable, Sendable, Codable {
             mtu = isTunneled ? Self.tunneledMTU : nil
             mac = port.mac.map { "\($0)" }
         }
+        maximumRate = port.maximumKilobits.map { "\($0) kbit/s" }
+        if !queues.isEmpty { self.queues = Dictionary(queues.map { ("\($0.number)", Queue($0)) }, uniquingKeysWith: { a, _ in a }) }
+    }
+
+    /// Whether another one differs in nothing but its queues, which an open port takes over.
+    public func isSameDevice(as other: HostDevice) -> Bool {
+        var other = other
+        (other.maximumRate, other.queues) = (maximumRate, queues)
+        return self == other
     }
 
     /// The one tunnel port of a host: entries say where its packets go.

@@ -16,6 +16,8 @@ public struct PortReport: Sendable, Codable {
     public var rxBytes: UInt64
     public var txPackets: UInt64
     public var txBytes: UInt64
+    /// Its queues, when it has any.
+    public var queues: [QueueReport]?
 }
 
 /// What the whole switch has counted; sums over its workers.
@@ -63,7 +65,8 @@ extension VirtualSwitch {
             return PortReport(
                 number: port.number, name: port.name, kind: port.kind, summary: port.summary, address: address, status: port.status,
                 liveness: (port as? TunnelPort)?.liveness,
-                rxPackets: c.rxPackets, rxBytes: c.rxBytes, txPackets: c.txPackets, txBytes: c.txBytes)
+                rxPackets: c.rxPackets, rxBytes: c.rxBytes, txPackets: c.txPackets, txBytes: c.txBytes,
+                queues: queues[port.number] == nil ? nil : queueReports(port.number))
         }
     }
 

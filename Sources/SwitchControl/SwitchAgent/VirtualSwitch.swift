@@ -36,6 +36,8 @@ public final class VirtualSwitch: @unchecked Sendable {
     let control = ControlQueue()
     private(set) var threads: [ForwardingThread] = []
     private(set) var attached: [UInt32: any LivePort] = [:]
+    /// By port number.
+    var queues: [UInt32: AttachedQueues] = [:]
     private var timer: (any DispatchSourceTimer)?
     private var refreshedVersion: UInt64 = 0
     private var isRunning = false
@@ -116,6 +118,7 @@ public final class VirtualSwitch: @unchecked Sendable {
             guard let port = attached.removeValue(forKey: number) else { return false }
             let last = report(port)
             tables.ports.detach(number)
+            change(number, nil)
             disconnect(port)
             portsChanged()
             port.close()
@@ -126,6 +129,8 @@ public final class VirtualSwitch: @unchecked Sendable {
 
     public func port(named name: String) -> (any LivePort)? { onControl { attached.values.first { $0.name == name } } }
 
+    /// Ascending.
+    public var portNumbers: [UInt32] { onControl { attached.keys.sorted() } }
     public func hasPort(_ number: UInt32) -> Bool { onControl { attached[number] != nil } }
     public func portName(_ number: UInt32) -> String? { onControl { attached[number]?.name } }
     public var portCount: Int { onControl { attached.count } }

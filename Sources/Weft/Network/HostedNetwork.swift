@@ -88,6 +88,7 @@ final class HostedNetwork: @unchecked Sendable {
     /// The ports of a host that are attached to something.
     private static func ports(_ network: NetworkDescription, host: String, _ translation: NetworkTranslation) -> [String: SwitchConfiguration.Port] {
         var all: [String: SwitchConfiguration.Port] = [:]
+        let queues = network.hosts.first { $0.name == host }?.queues ?? []
         for tenant in network.tenants {
             var candidates = tenant.switches.flatMap { s in s.ports.map { (owner: s.name, name: $0.name, port: $0) } }
             for (router, port, element) in tenant.inLineElements {
@@ -100,10 +101,22 @@ final class HostedNetwork: @unchecked Sendable {
                 let mac = device.mac == nil ? nil : port.mac.map { m in (0..<6).map { UInt8(truncatingIfNeeded: m.bits >> UInt64(40 - 8 * $0)) } }
                 all[name] = SwitchConfiguration.Port(
                     name: name, number: number, kind: device.kind == "tap" ? .tap : .packet, device: device.device, namespace: device.netns,
-                    mtu: device.mtu, address: mac)
+                    mtu: device.mtu, address: mac, queueing: queueing(port, queues))
             }
         }
         return all
+    }
+
+    private static func queueing(_ port: SwitchPort, _ queues: [HostQueue]) -> PortQueueing? {
+        if queues.isEmpty, port.maximumKilobits == nil { return nil }
+        func bits(_ kilobits: UInt32?) -> UInt64? { kilobits.map { UInt64($0) * 1000 } }
+        return PortQueueing(
+            maximumRate: bits(port.maximumKilobits),
+            queues: queues.map { q in
+                PortQueueing.Queue(
+                    id: q.number, minimumRate: bits(q.minimumKilobits), maximumRate: bits(q.maximumKilobits), burst: q.burstBytes,
+                    priority: q.priority, buffer: q.bufferBytes)
+            })
     }
 
     /// What is said to a packet that entries handed over.
@@ -133,21 +146,25 @@ final class HostedNetwork: @unchecked Sendable {
         let (summary, change) = lock.withLock { (translation.apply(new), translation.takeChanges().first { $0.host == host }) }
         let wanted = Self.ports(new, host: host, translation)
         let wantedTunnels = Self.tunnels(new, host: host, translation)
+        // Ports of which only the queues are others stay open.
+        let requeued = wanted.values.filter { new in ports[new.name].map { $0 != new && $0.isSameDevice(as: new) } ?? false }
+        let stays = Set(requeued.map(\.name))
         let gone =
-            ports.filter { wanted[$0.key] != $0.value }.map(\.key).sorted() + tunnels.filter { wantedTunnels[$0.key] != $0.value }.map(\.key).sorted()
+            ports.filter { wanted[$0.key] != $0.value && !stays.contains($0.key) }.map(\.key).sorted()
+            + tunnels.filter { wantedTunnels[$0.key] != $0.value }.map(\.key).sorted()
         let addedTunnels = wantedTunnels.filter { tunnels[$0.key] != $0.value }.map(\.value).sorted { $0.number! < $1.number! }
-        let added = wanted.filter { ports[$0.key] != $0.value }.map(\.value).sorted { $0.number! < $1.number! }
+        let added = wanted.filter { ports[$0.key] != $0.value && !stays.contains($0.key) }.map(\.value).sorted { $0.number! < $1.number! }
         ports = wanted
         tunnels = wantedTunnels
         let modifications = change?.modifications ?? []
-        daemon.change(removing: gone, adding: added, tunnels: addedTunnels, entries: modifications) { isTaken in
+        daemon.change(removing: gone, adding: added, requeuing: requeued, tunnels: addedTunnels, entries: modifications) { isTaken in
             guard isTaken else { return }
             log.notice(
                 "network read anew",
                 metadata: [
                     "elements": "\(summary.added) added, \(summary.removed) removed, \(summary.changed) changed",
                     "modifications": "\(modifications.count)",
-                    "ports": "\(added.count + addedTunnels.count) added, \(gone.count) removed",
+                    "ports": "\(added.count + addedTunnels.count) added, \(gone.count) removed, \(stays.count) with other queues",
                 ])
         }
     }

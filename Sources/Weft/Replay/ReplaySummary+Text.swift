@@ -38,6 +38,17 @@ extension ReplaySummary {
         }
         out += TextColumns.aligned(rows, numeric: [1, 2, 3, 4])
         out.append("")
+        if ports.values.contains(where: { $0.queues != nil }) {
+            out.append("Queues (a replay's packets wait nowhere)")
+            rows = [["port", "queue", "sent", "bytes"]]
+            for (number, p) in ports.sorted(by: { $0.key < $1.key }) {
+                for (queue, c) in (p.queues ?? [:]).sorted(by: { UInt32($0.key)! < UInt32($1.key)! }) {
+                    rows.append([FlowText.portText(number), queue, Self.count(c.packets), Self.count(c.bytes)])
+                }
+            }
+            out += TextColumns.aligned(rows, numeric: [1, 2, 3])
+            out.append("")
+        }
         out.append("Tables")
         rows = [["table", "entries", "lookups", "matched", "missed"]]
         for (id, t) in tables.sorted(by: { $0.key < $1.key }) {

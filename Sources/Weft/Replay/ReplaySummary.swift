@@ -10,6 +10,12 @@ struct ReplaySummary {
         var rxBytes: UInt64 = 0
         var txPackets: UInt64 = 0
         var txBytes: UInt64 = 0
+        /// Of what was sent: what entries put into queues, by number; nil when nothing was.
+        var queues: [String: Queue]?
+    }
+    struct Queue: Encodable {
+        var packets: UInt64 = 0
+        var bytes: UInt64 = 0
     }
     struct Table: Encodable {
         var entries = 0
@@ -70,6 +76,11 @@ struct ReplaySummary {
             ports[number]!.rxBytes += p.rxBytes
             ports[number]!.txPackets += p.txPackets
             ports[number]!.txBytes += p.txBytes
+        }
+        for q in worker.queuedCounters {
+            let sum = ports[q.port]?.queues?[String(q.queue)] ?? Queue()
+            ports[q.port, default: Port()].queues = (ports[q.port]?.queues ?? [:]).merging(
+                [String(q.queue): Queue(packets: sum.packets + q.packets, bytes: sum.bytes + q.bytes)], uniquingKeysWith: { $1 })
         }
         for reason in DropReason.allCases {
             let n = worker.drops(reason)

@@ -7,7 +7,7 @@ import SwitchAgent
 struct PortCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "port", abstract: "Add, delete and list the ports of a running switch.",
-        subcommands: [Add.self, Delete.self, List.self, Stats.self])
+        subcommands: [Add.self, Delete.self, Queues.self, List.self, Stats.self])
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -64,6 +64,34 @@ struct PortCommand: ParsableCommand {
         }
     }
 
+    struct Queues: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Give a port of a running switch queues, or others, or none.",
+            discussion: """
+                All queues that the port has are replaced; without --max-rate and --queue it has none. They last as long as the port, or until the
+                configuration is read anew. Packets take the queue that an entry sets (set_queue), else queue 0.
+
+                Examples:
+                  weft port queues vm1 --queue '1: {max-rate: 10 Mbit/s}'                 queue 1 is shaped, the others are not
+                  weft port queues vm1 --max-rate '100 Mbit/s' --queue '0: {priority: 1}' --queue '1: {priority: 0, min-rate: 5 Mbit/s}'
+                """)
+        @OptionGroup var control: ControlOptions
+        @Argument(help: "The port's name or number (required).") var port: String
+        @Option(help: ArgumentHelp("What the port sends at most, like 100 Mbit/s (default: no limit).", valueName: "rate")) var maxRate: String?
+        @Option(
+            help: ArgumentHelp(
+                "A queue as in the configuration, 'N: {max-rate: …, min-rate: …, burst: …, priority: …, buffer: …}'; may be repeated.",
+                valueName: "queue"))
+        var queue: [String] = []
+
+        func run() throws {
+            let parameters = try QueueOptions(port: port, maximumRate: maxRate, queues: queue)
+            let changed = try control.connect().request("port.queues", parameters, ControlValue.PortName.self)
+            if control.json { return try control.printJSON(changed) }
+            try OutputFile.print("queues of port \(changed.port) \(queue.isEmpty && maxRate == nil ? "taken away" : "changed")")
+        }
+    }
+
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the ports of a running switch: what they are and how they are.")
         @OptionGroup var control: ControlOptions
@@ -99,7 +127,18 @@ struct PortCommand: ParsableCommand {
                 rows.append(
                     [String(p.number), p.name] + [p.rxPackets, p.rxBytes, p.txPackets, p.txBytes].map(ReplaySummary.count))
             }
-            try OutputFile.print(TextColumns.aligned(rows, numeric: [0, 2, 3, 4, 5]).joined(separator: "\n"))
+            var lines = TextColumns.aligned(rows, numeric: [0, 2, 3, 4, 5])
+            let queues = ports.flatMap { p in (p.queues ?? []).map { (p, $0) } }
+            if !queues.isEmpty {
+                rows = [["port", "queue", "sent", "bytes", "dropped", "waiting", "bytes"]]
+                for (p, q) in queues {
+                    rows.append(
+                        [String(p.number), String(q.queue)]
+                            + [q.packets, q.bytes, q.drops, UInt64(q.waitingPackets), UInt64(q.waitingBytes)].map(ReplaySummary.count))
+                }
+                lines += [""] + TextColumns.aligned(rows, numeric: [0, 1, 2, 3, 4, 5, 6])
+            }
+            try OutputFile.print(lines.joined(separator: "\n"))
         }
     }
 }

@@ -9,6 +9,10 @@ REFUSED = (r"\+ status 1", r"\+ OFPT_ERROR .*: (OFPBAC_BAD_VENDOR_TYPE|OFPBMC_BA
 LIMITS = (r"-  max option space=256 max fields=64", r"\+  max option space=128 max fields=16")
 
 
+RATES = (r"- queue [17]:", r"\+ queue [17]: max_rate:[15]0\.0%")
+UNTOLD = "Rates are told as shares of the port's own (OpenFlow 1.3.5 §A.3.6); Open vSwitch leaves them out."
+
+
 class Explanation:
     def __init__(self, sequence, reason, *lines):
         self.sequence, self.reason, self.lines = sequence, reason, [re.compile(line) for line in lines]
@@ -56,6 +60,10 @@ EXPLAINED = [
     Explanation(
         "flows: check_overlap", "An equal match overlaps (OpenFlow 1.3.5 §6.4).", r"\+ status 1",
         r"\+ OFPT_ERROR .*: OFPFMFC_OVERLAP", r"- .*check_overlap .*actions=output:3", r"\+ .*in_port=1 actions=output:2"),
+    Explanation("ports: queues", UNTOLD, *RATES),
+    Explanation(
+        "queues: queue-get-config", UNTOLD + " A queue that is not there is BAD_QUEUE.", *RATES, r"- OFPT_ERROR .*: NXQOFC_QUEUE_ERROR",
+        r"\+ OFPT_ERROR .*: OFPQOFC_BAD_QUEUE"),
     Explanation(
         "groups: chains and loops", "Groups that are not there and loops are refused (OpenFlow 1.3.5 §6.5).", r"\+ status 1",
         r"\+ OFPT_ERROR .*: (OFPBAC_BAD_OUT_GROUP|OFPGMFC_LOOP)", r"-  group_id=[134],.*", r"\+  group_id=1,.*actions=output:1"),

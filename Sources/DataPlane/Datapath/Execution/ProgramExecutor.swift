@@ -19,6 +19,8 @@ final class ProgramExecutor {
         for i in 0..<DropReason.allCases.count { n += drops[i] }
         return n
     }
+    /// Of what was sent, by dense port index 32 | queue 32: packets and bytes that entries put into a queue. A live worker's ports count themselves.
+    private(set) var queued: [UInt64: (packets: UInt64, bytes: UInt64)] = [:]
     private(set) var toController: UInt64 = 0
     private(set) var toControllerBytes: UInt64 = 0
     /// When set, is told of every end with its bytes.
@@ -75,7 +77,7 @@ final class ProgramExecutor {
     static func size(of op: ProgramOp, _ at: UnsafePointer<UInt64>) -> Int {
         switch op {
         case .outputTruncated, .learnAddress: return 2
-        case .addresses, .route: return 3
+        case .addresses, .route, .outputQueued: return 3
         case .ethernet, .ipv4, .ipv6, .transport, .icmp, .arp, .neighborDiscovery, .neighborDiscoveryExtensions, .backboneTag:
             return 1 + 2 * (Int(at[0] >> 16) & 0xffff).nonzeroBitCount
         case .clone: return 1 + Int(at[0] >> 32)
@@ -168,6 +170,11 @@ final class ProgramExecutor {
         case .outputTruncated:
             let growth = Int(Int32(truncatingIfNeeded: at[1] >> 32))
             transmit(&packet, Int(c), min(packet.length, Int(at[1] & 0xffff_ffff) + growth), isLast: false)
+        case .outputQueued:
+            let growth = Int(Int32(truncatingIfNeeded: at[2] >> 32))
+            let length = at[2] == 0 ? packet.length : min(packet.length, Int(at[2] & 0xffff_ffff) + growth)
+            transmit(&packet, Int(c), length, queue: UInt32(truncatingIfNeeded: at[1]), isLast: header & 0x100 != 0)
+            if header & 0x100 != 0 { return nil }
         case .tunnel: stage?.setTunnel(c, at + 1)
         case .controller:
             let isNotice = header & 0x100 != 0
@@ -288,7 +295,21 @@ final class ProgramExecutor {
     }
 
     @inline(never) private func leave(_ packet: PacketState, _ port: Int, _ length: Int, _ isLast: Bool) {
-        stage.unsafelyUnwrapped.add(packet, port, length: length, isLast: isLast)
+        stage.unsafelyUnwrapped.add(packet, port, queue: 0, length: length, isLast: isLast)
+    }
+
+    /// Sends by a queue of the port. Without a stage packets take no time on their way and queues nothing but count.
+    private func transmit(_ packet: inout PacketState, _ port: Int, _ length: Int, queue: UInt32, isLast: Bool) {
+        end(&packet)
+        sent[port].packets &+= 1
+        sent[port].bytes &+= UInt64(truncatingIfNeeded: length)
+        if totals.pointee.isRecording { record(.transmitted, UInt32(truncatingIfNeeded: port), packet, length) }
+        if let stage {
+            stage.add(packet, port, queue: queue, length: length, isLast: isLast)
+        } else {
+            queued[UInt64(UInt32(truncatingIfNeeded: port)) << 32 | UInt64(queue), default: (0, 0)].packets &+= 1
+            queued[UInt64(UInt32(truncatingIfNeeded: port)) << 32 | UInt64(queue)]!.bytes &+= UInt64(truncatingIfNeeded: length)
+        }
     }
 
     /// Counts a frame that its port did not send after all as the drop that it is.

@@ -70,6 +70,8 @@ enum ProgramOp: UInt8 {
     case route
     /// c: dense port index; length 32 | bytes by which the packet grew since the length was meant 32, signed.
     case outputTruncated
+    /// Output by a queue. a: 1 when the program ends here; c: dense port index; the queue; the second word of `outputTruncated`, or 0 for the whole packet.
+    case outputQueued
     /// c: bit set of tunnel words (bit 0 is word 16), then these words: what the outputs to tunnel ports that follow leave with.
     case tunnel
     /// a: 1 when it only tells and is no end of the packet; b: operand words; c: max length. `PacketIn.Context` has the operands.

@@ -37,6 +37,8 @@ struct ProgramText {
         case .end: break
         case .output: say("send on port \(port(c))")
         case .outputTruncated: say("send the first \(at[1] & 0xffff_ffff) bytes on port \(port(c))")
+        case .outputQueued:
+            say("send \(at[2] == 0 ? "" : "the first \(at[2] & 0xffff_ffff) bytes ")on port \(port(c)), queue \(at[1])")
         case .tunnel: say("leave with the tunnel fields \(tunnelFields(c, at))")
         case .controller: say(c == 0xffff ? "hand to the controller" : "hand the first \(c) bytes to the controller")
         case .route:

@@ -67,14 +67,23 @@ extension Translator {
         commit()
         outputs += 1
         if tables.ports.isTunnel(index) { commitTunnel() }
-        if let maxLength {
-            // The limit is meant for the packet before pending pushes and pops, and never cuts into the Ethernet header.
+        let queue = key[FlowKeyLayout.markPriority] & 0xffff_ffff
+        if queue != 0 {
+            builder.append(ProgramOp.header(.outputQueued, c: UInt32(index)))
+            builder.append(queue &- 1)
+            builder.append(maxLength.map { Self.truncation($0, growth: grownBy - before) } ?? 0)
+        } else if let maxLength {
             builder.append(ProgramOp.header(.outputTruncated, c: UInt32(index)))
-            builder.append(UInt64(max(maxLength, 14)) | UInt64(UInt32(bitPattern: Int32(truncatingIfNeeded: grownBy - before))) << 32)
+            builder.append(Self.truncation(maxLength, growth: grownBy - before))
         } else {
             builder.append(ProgramOp.header(.output, c: UInt32(index)))
         }
         trace?.note(.output(port))
+    }
+
+    /// The limit is meant for the packet before pending pushes and pops, and never cuts into the Ethernet header.
+    private static func truncation(_ maxLength: UInt32, growth: Int) -> UInt64 {
+        UInt64(max(maxLength, 14)) | UInt64(UInt32(bitPattern: Int32(truncatingIfNeeded: growth))) << 32
     }
 
     /// Tells the executor the tunnel fields with which what follows leaves: the words that are not zero.
@@ -184,7 +193,7 @@ extension Translator {
         while at < builder.opCount {
             let op = ProgramOp(rawValue: UInt8(truncatingIfNeeded: builder.ops[at]))!
             switch op {
-            case .output, .outputTruncated, .controller, .effect, .learnAddress, .clone, .tunnel: break
+            case .output, .outputTruncated, .outputQueued, .controller, .effect, .learnAddress, .clone, .tunnel: break
             case .meter, .pushVLAN, .pushMPLS, .pushPBB:
                 changes = true
                 copiesMayDrop = true

@@ -311,6 +311,8 @@ final class Translator {
             builder.truncate(to: 4)
         } else if outputs >= 1, !isFreezing, failure == nil, n >= 2, lastOp() == .output {
             ops[n - 2] |= 0x100
+        } else if outputs >= 1, !isFreezing, failure == nil, n >= 4, lastOp() == .outputQueued {
+            ops[n - 4] |= 0x100
         }
     }
 

@@ -13,6 +13,8 @@ import Synchronization
 /// **How long it looks.** `spin` at least. When frames come so soon after it fell asleep that four times `spin` would have met them, it looks twice as long
 /// the next time, up to that; when they come later, half as long. Steady traffic then finds it awake, and rare packets do not pay for looking.
 ///
+/// **Queues of ports.** Frames that wait until their queue's rate lets them go are sent in the turn in which they are due; a thread that sleeps wakes for it.
+///
 /// **Control.** What the control side wants done between two turns (another port, statistics) it hands over as a closure; the thread is woken for it.
 /// `perform` returns when it is done. The owner of the tables must not hold their lock meanwhile: a program's effects may be waiting for it.
 ///
@@ -187,7 +189,7 @@ public final class ForwardingThread: @unchecked Sendable {
         while !isStopping.load(ordering: .relaxed) {
             if hasCommands.load(ordering: .acquiring) { runCommands() }
             let asleep = sleeps ? weft_monotonic_ns() : 0
-            let n = Int(weft_poll_wait(poll, tokens, 64, !sleeps ? 0 : aside.isEmpty ? -1 : Int64(Self.asideTime / 1000)))
+            let n = Int(weft_poll_wait(poll, tokens, 64, sleeps ? longestSleep(from: asleep) : 0))
             counts.turns &+= 1
             var isBusy = servePending()
             for i in 0..<n {
@@ -200,9 +202,14 @@ public final class ForwardingThread: @unchecked Sendable {
             }
             for source in asked where source.receiver.hasFrames { if serve(source, hasError: false) { isBusy = true } }
             let now = weft_monotonic_ns()
+            let isDue = worker.nextDeparture <= now
+            if isDue { worker.sendDue(now: now) }
             if sleeps {
                 counts.sleeps &+= 1
-                window = now &- asleep < spin &* Self.spinGrowth ? min(window &* 2, spin &* Self.spinGrowth) : max(window / 2, spin)
+                // Frames that waited here are no sign that others come.
+                if !isDue || isBusy {
+                    window = now &- asleep < spin &* Self.spinGrowth ? min(window &* 2, spin &* Self.spinGrowth) : max(window / 2, spin)
+                }
             }
             if isBusy {
                 counts.busyTurns &+= 1
@@ -214,6 +221,15 @@ public final class ForwardingThread: @unchecked Sendable {
             if !isBusy { sched_yield() }
         }
         runCommands()
+    }
+
+    /// Microseconds until receivers that are left out are asked again, or a frame that waits in a queue is due; -1 when neither is so.
+    private func longestSleep(from now: UInt64) -> Int64 {
+        let due = worker.nextDeparture
+        if aside.isEmpty, due == .max { return -1 }
+        let wait = due <= now ? 0 : due - now
+        // A frame must not be waited for in vain, so up.
+        return Int64((min(wait, aside.isEmpty ? .max : Self.asideTime) + 999) / 1000)
     }
 
     /// Serves those that had more in the last turn.

@@ -7,13 +7,18 @@ import Ports
 /// copied first, into an arena that lives as long as the batch. A frame that its port refuses was counted as sent and is counted over to the refusal's drop
 /// reason, so that received + copied = ended holds after every flush.
 ///
+/// Frames to a port with queues pass its scheduler: those that their queue's rate admits join the others, the rest waits there and leaves by `sendDue`
+/// (`OutputStage+Queues`).
+///
 /// Limits: `queueLimit` frames per port and `arenaSize` bytes of copies; what is more is flushed early, which changes nothing but the size of a burst.
 ///
 /// Used by one worker's thread.
 final class OutputStage {
-    private struct Queue {
+    struct Queue {
         var frames: UnsafeMutablePointer<TransmitFrame>?
-        var count = 0
+        var count: Int32 = 0
+        /// Whether the port has a scheduler.
+        var isScheduled = false
     }
 
     /// The n-th frame that left by a port, at its dense index, since `refusals` was emptied.
@@ -28,17 +33,21 @@ final class OutputStage {
     }
     private var ordinals: [Int: Int] = [:]
 
-    private static let queueLimit = 64
+    static let queueLimit = 64
     private static let arenaSize = 4 << 20
     /// Room before a copied frame, as ports are promised.
     private static let headroom = 64
 
-    private let queues: UnsafeMutablePointer<Queue>
-    private var transmitters: [(any FrameTransmitter)?]
+    let queues: UnsafeMutablePointer<Queue>
+    var transmitters: [(any FrameTransmitter)?]
+    /// Ports with queues, and when the first frame that waits at one of them is due.
+    var scheduled: [ScheduledPort?]
+    var scheduledPorts: [Int] = []
+    var nextDeparture = UInt64.max
     private var waiting: [Int] = []
     private let arena: UnsafeMutableRawPointer
     private var arenaUsed = 0
-    private unowned(unsafe) let executor: ProgramExecutor
+    unowned(unsafe) let executor: ProgramExecutor
     private let ports: PortRegistry
     /// Port numbers by dense index, for transmitters that serve several.
     private var numbers: [UInt32]
@@ -52,6 +61,7 @@ final class OutputStage {
         queues = .allocate(capacity: PortRegistry.limit)
         queues.initialize(repeating: Queue(), count: PortRegistry.limit)
         transmitters = Array(repeating: nil, count: PortRegistry.limit)
+        scheduled = Array(repeating: nil, count: PortRegistry.limit)
         numbers = Array(repeating: 0, count: PortRegistry.limit)
         arena = .allocate(byteCount: Self.arenaSize, alignment: 64)
     }
@@ -67,6 +77,8 @@ final class OutputStage {
         flush()
         transmitters[index] = transmitter
         numbers[index] = ports.number(at: index)
+        // What waits at the port waited for the transmitter too.
+        if transmitter != nil, queues[index].isScheduled { nextDeparture = 0 }
         if transmitter != nil, queues[index].frames == nil {
             queues[index].frames = .allocate(capacity: Self.queueLimit)
         } else if transmitter == nil {
@@ -91,7 +103,9 @@ final class OutputStage {
     }
 
     /// Puts a frame on its port's list.
-    func add(_ packet: PacketState, _ port: Int, length: Int, isLast: Bool) {
+    ///
+    /// - Parameter queue: the queue that entries set, by its id; 0 if none did.
+    func add(_ packet: PacketState, _ port: Int, queue: UInt32, length: Int, isLast: Bool) {
         if queues[port].count == Self.queueLimit { flush() }
         guard let frames = queues[port].frames else {
             executor.unsend(port, length, .noSuchPort)
@@ -101,7 +115,8 @@ final class OutputStage {
         // Before the frame is written down: it may flush.
         let isTunnel = ports.isTunnel(port)
         var data = packet.data
-        if !isLast || packet.isCopy {
+        let place = queues[port].isScheduled ? schedule(port, queue: queue, length: length, now: packet.time) : .unscheduled
+        if !isLast || packet.isCopy, place.isAdmitted {
             let copy = allocate(length + Self.headroom) + Self.headroom
             copy.copyMemory(from: data, byteCount: length)
             data = copy
@@ -114,9 +129,10 @@ final class OutputStage {
             frame.offload = packet.offload
             frame.offload.checksumStart = packet.offload.checksumStart &- UInt16(truncatingIfNeeded: packet.data - packet.bufferStart)
         }
+        if place.isScheduled, !settle(frame, port, place, now: packet.time) { return }
         let n = queues[port].count
         if n == 0 { waiting.append(port) }
-        (frames + n).initialize(to: frame)
+        (frames + Int(n)).initialize(to: frame)
         queues[port].count = n + 1
     }
 
@@ -137,7 +153,7 @@ final class OutputStage {
         return arena + arenaUsed
     }
 
-    private func nextOrdinal(_ port: Int, _ count: Int) -> Int {
+    func nextOrdinal(_ port: Int, _ count: Int) -> Int {
         defer { ordinals[port, default: 0] += count }
         return ordinals[port, default: 0]
     }
@@ -150,13 +166,17 @@ final class OutputStage {
             return
         }
         for port in waiting {
-            let n = queues[port].count
+            let n = Int(queues[port].count)
             let frames = queues[port].frames!
             queues[port].count = 0
             // Ports may shorten or lengthen a frame's record; what was counted was its length before.
             withUnsafeTemporaryAllocation(of: Int32.self, capacity: n) { lengths in
                 for i in 0..<n { lengths[i] = Int32(truncatingIfNeeded: frames[i].length) }
                 transmitters[port]!.transmit(frames, count: n)
+                if queues[port].isScheduled {
+                    countRefused(port, frames, lengths, n)
+                    return
+                }
                 let first = refusals == nil ? 0 : nextOrdinal(port, n)
                 for i in 0..<n where frames[i].refusal != .none {
                     executor.unsend(port, Int(lengths[i]), DropReason(frames[i].refusal))

@@ -38,8 +38,23 @@ extension Worker {
         c.rxBytes = arrived[index].bytes
         c.txPackets = executor.sent[index].packets
         c.txBytes = executor.sent[index].bytes
+        // What waits in queues of the port has not left yet.
+        if let scheduler = executor.stage?.scheduled[index]?.scheduler {
+            c.txPackets &-= UInt64(scheduler.waiting)
+            c.txBytes &-= UInt64(scheduler.waitingBytes)
+        }
         return c
     }
+
+    /// Of a replay: packets and bytes that entries put into queues (`set_queue`), by port and queue, ascending.
+    public var queuedCounters: [(port: UInt32, queue: UInt32, packets: UInt64, bytes: UInt64)] {
+        executor.queued.map { key, c in
+            (tables.ports.number(at: Int(key >> 32)), UInt32(truncatingIfNeeded: key), c.packets, c.bytes)
+        }.sorted { ($0.port, $0.queue) < ($1.port, $1.queue) }
+    }
+
+    /// What the queues of the port at a dense index have counted, by id.
+    public func queueCounters(at index: Int) -> [UInt32: QueueCounters] { executor.stage?.scheduled[index]?.scheduler.counters ?? [:] }
 
     public func drops(_ reason: DropReason) -> UInt64 { executor.drops[Int(reason.rawValue)] }
 

@@ -27,7 +27,20 @@ extension Worker {
         hot.pointee.isInBatch = false
         executor.stage?.flush()
         if executor.hasNewPacketIns { executor.announcePacketIns(now: now) }
+        if nextDeparture <= now { sendDue(now: now) }
     }
+
+    /// Gives a port queues, others, or none. Call on the worker's thread, or while it rests.
+    public func setQueues(_ shares: QueueShares?, port: UInt32) {
+        guard let index = tables.ports.index(of: port) else { return }
+        executor.stage?.setQueues(shares, at: index)
+    }
+
+    /// When `sendDue` is to be called for frames that wait in queues of ports, in monotonic nanoseconds; `.max` when none waits.
+    var nextDeparture: UInt64 { executor.stage?.nextDeparture ?? .max }
+
+    /// Sends what waits in queues and may leave by now.
+    @inline(never) func sendDue(now: UInt64) { executor.stage?.sendDue(now: now) }
 
     /// Describes the packets in the slots.
     @inline(__always) private func accept(_ count: Int, _ now: UInt64) {
@@ -98,6 +111,7 @@ extension Worker {
         if !translator.frozen.isEmpty { forgetFrozen() }
         executor.stage?.flush()
         if executor.hasNewPacketIns { executor.announcePacketIns(now: now) }
+        if nextDeparture <= now { sendDue(now: now) }
         return true
     }
 

@@ -163,9 +163,12 @@ struct OpenAPIDocument {
             "Name": ["type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[A-Za-z0-9._-]+$"],
             "Network": element(["hosts": named("Host"), "tenants": named("Tenant")]),
             "Host": element(
-                ["address": word, "tunnel": choice(["geneve"]), "zone": scalar, "pool": truth, "bfd": ["anyOf": [truth, ref("Liveness")]]],
-                required: ["address"]),
+                [
+                    "address": word, "tunnel": choice(["geneve"]), "zone": scalar, "pool": truth, "bfd": ["anyOf": [truth, ref("Liveness")]],
+                    "queues": named("HostQueue"),
+                ], required: ["address"]),
             "Liveness": element(["interval": scalar, "multiplier": number]),
+            "HostQueue": element(["min-rate": scalar, "max-rate": scalar, "priority": number, "burst": scalar, "buffer": scalar]),
             "Tenant": element(["address-sets": named("AddressSet"), "switches": named("Switch"), "routers": named("Router")]),
             "AddressSet": oneOrMore,
             "Switch": element(
@@ -177,7 +180,7 @@ struct OpenAPIDocument {
                 ].merging(access) { a, _ in a }),
             "SwitchPort": element([
                 "mac": scalar, "addresses": oneOrMore, "host": scalar, "tap": scalar, "namespace": scalar, "device": scalar, "security": truth,
-                "uplink": truth, "queue": number, "rate": scalar,
+                "uplink": truth, "queue": number, "rate": scalar, "max-rate": scalar,
             ]),
             "Neighbor": element(["address": word, "mac": word], required: ["address", "mac"]),
             "Router": element(

@@ -30,6 +30,8 @@ public final class LogicalController {
     private var devices: [String: [String: HostDevice]] = [:]
     /// The ports by which each host watches its tunnels, by name.
     private var watches: [String: [String: HostDevice]] = [:]
+    /// The queues of each host.
+    private var queues: [String: [HostQueue]] = [:]
 
     public init() {
         // From now on numbers are taken note of.
@@ -52,11 +54,15 @@ public final class LogicalController {
         let difference = elements ?? translation.difference(to: new)
         let wasTunneled = network.hosts.count > 1
         let isTunneled = new.hosts.count > 1
+        // A host's queues are those of all its ports.
+        let old = Dictionary(network.hosts.map { ($0.name, $0.queues) }, uniquingKeysWith: { a, _ in a })
+        let requeued = Set(new.hosts.filter { h in old[h.name].map { $0 != h.queues } ?? false }.map(\.name))
+        queues = Dictionary(new.hosts.map { ($0.name, $0.queues) }, uniquingKeysWith: { a, _ in a })
         network = new
         self.revision = revision
         let summary = translation.change(remove: difference.remove, put: difference.put)
         var change = translation.takeUniversalChange()
-        changeDevices(difference, from: wasTunneled, to: isTunneled, &change)
+        changeDevices(difference, requeued: requeued, from: wasTunneled, to: isTunneled, &change)
         let isHost: (NetworkElement) -> Bool = { if case .host = $0 { true } else { false } }
         changeWatches(ofAll: difference.remove.contains(where: isHost) || difference.put.contains(where: isHost), &change)
         var updates = translation.hostChanges(change).map { c in
@@ -71,7 +77,8 @@ public final class LogicalController {
 
     /// Keeps the hosts' devices, and adds what changes of them to the facts.
     private func changeDevices(
-        _ difference: (remove: [NetworkElement], put: [NetworkElement]), from wasTunneled: Bool, to isTunneled: Bool, _ change: inout UniversalChange
+        _ difference: (remove: [NetworkElement], put: [NetworkElement]), requeued: Set<String>, from wasTunneled: Bool, to isTunneled: Bool,
+        _ change: inout UniversalChange
     ) {
         // A port of which one has become another goes and comes.
         var gone: [String: [String: HostDevice]] = [:]
@@ -79,12 +86,7 @@ public final class LogicalController {
         if wasTunneled != isTunneled {
             gone = devices
             devices = [:]
-            for tenant in network.tenants {
-                for s in tenant.switches { for port in s.ports { add(port, port.name, tenant.name, s.name, isTunneled, &come) } }
-                for (router, port, _) in tenant.inLineElements {
-                    for side in InLineElement.Side.allCases { add(port, side, tenant.name, router, isTunneled, &come) }
-                }
-            }
+            addPorts(of: network, isTunneled, &come) { _ in true }
             for host in network.hosts { addTunnels(host, isTunneled, &come) }
         } else {
             for element in difference.remove {
@@ -102,6 +104,7 @@ public final class LogicalController {
                 default: break
                 }
             }
+            for host in requeued { gone[host, default: [:]].merge(devices[host] ?? [:], uniquingKeysWith: { gone, _ in gone }) }
             for element in difference.put {
                 switch element {
                 case .switchPort(let tenant, let owner, let port): add(port, port.name, tenant, owner, isTunneled, &come)
@@ -110,6 +113,7 @@ public final class LogicalController {
                 default: break
                 }
             }
+            if !requeued.isEmpty { addPorts(of: network, isTunneled, &come) { requeued.contains($0) } }
         }
         for name in Set(gone.keys).union(come.keys) {
             guard let number = translation.hostNumber(name), change.gone[number] == nil else {
@@ -138,9 +142,23 @@ public final class LogicalController {
     ) {
         guard let host = port.host, let number = translation.localPort(tenant: tenant, owner: owner, port: portName)?.number else { return }
         let name = "\(tenant)/\(owner)/\(portName)"
-        guard let device = HostDevice(port, name: name, number: number, isTunneled: isTunneled) else { return }
+        guard let device = HostDevice(port, name: name, number: number, isTunneled: isTunneled, queues: queues[host] ?? []) else { return }
         devices[host, default: [:]][name] = device
         come[host, default: [:]][name] = device
+    }
+
+    /// Makes the devices of all ports that are on some hosts.
+    private func addPorts(
+        of network: NetworkDescription, _ isTunneled: Bool, _ come: inout [String: [String: HostDevice]], _ isWanted: (_ host: String) -> Bool
+    ) {
+        for tenant in network.tenants {
+            for s in tenant.switches {
+                for port in s.ports where port.host.map(isWanted) == true { add(port, port.name, tenant.name, s.name, isTunneled, &come) }
+            }
+            for (router, port, element) in tenant.inLineElements where isWanted(element.host) {
+                for side in InLineElement.Side.allCases { add(port, side, tenant.name, router, isTunneled, &come) }
+            }
+        }
     }
 
     private func addTunnels(_ host: Host, _ isTunneled: Bool, _ come: inout [String: [String: HostDevice]]) {

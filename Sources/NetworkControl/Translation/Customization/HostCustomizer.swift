@@ -107,14 +107,14 @@ public struct HostCustomizer: Sendable {
         }
     }
 
-    /// The devices that come and those that go; one that becomes another does both.
+    /// The devices that come and those that go; one that becomes another does both, and one that gets other queues only comes.
     public static func devices(_ removed: [HostFact], _ added: [HostFact]) -> (closed: [String], opened: [HostDevice]) {
         var closed: [HostDevice] = []
         var opened: [HostDevice] = []
         for case .device(let d) in removed { closed.append(d) }
         for case .device(let d) in added { opened.append(d) }
         return (
-            closed.filter { !opened.contains($0) }.map(\.name).sorted(),
+            closed.filter { old in !opened.contains { $0.isSameDevice(as: old) } }.map(\.name).sorted(),
             opened.filter { !closed.contains($0) }.sorted { ($0.number, $0.name) < ($1.number, $1.name) }
         )
     }

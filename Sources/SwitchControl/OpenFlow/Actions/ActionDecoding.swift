@@ -96,6 +96,13 @@ extension WireReader {
         if length != wanted { throw OpenFlowError(.badActionLength, "The action has \(length) bytes where \(wanted) are right.") }
     }
 
+    /// A queue to set; all of them is none (`OFPQ_ALL`). Which queues a port has is not known before a packet is sent there.
+    mutating func queue() throws(OpenFlowError) -> UInt32 {
+        let queue = u32()
+        if queue == OpenFlowNumber.allQueues { throw OpenFlowError(.badActionQueue, "A packet takes one queue, not all.") }
+        return queue
+    }
+
     private mutating func action(_ type: UInt16, _ length: Int, _ scope: inout ActionScope) throws(OpenFlowError) -> Action {
         switch type {
         case ActionType.output:
@@ -110,7 +117,7 @@ extension WireReader {
             return .group(id)
         case ActionType.setQueue:
             try size(length, 8)
-            return .setQueue(u32())
+            return .setQueue(try queue())
         case ActionType.setTTL:
             try size(length, 8)
             try scope.expect(scope.context.isIP, "set_nw_ttl needs a match of IP.")

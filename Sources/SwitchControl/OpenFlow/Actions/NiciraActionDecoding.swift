@@ -108,7 +108,7 @@ extension WireReader {
         case NiciraAction.setQueue:
             try size(length, 16)
             skip(2)
-            return .setQueue(u32())
+            return .setQueue(try queue())
         case NiciraAction.popQueue:
             try size(length, 16)
             return .popQueue

@@ -154,6 +154,7 @@ extension SwitchConfiguration {
         let path = reader.value("path", "an absolute path of up to 107 bytes") {
             $0.hasPrefix("/") && $0.utf8.count <= ControlSocketPath.limit ? $0 : nil
         }
+        let queueing = queueing(&reader, what)
         reader.finish()
         if name == nil, mapping["name"] == nil { faults.add(reader.mark, "\(what) has no name") }
         if kind == nil, mapping["kind"] == nil {
@@ -176,7 +177,7 @@ extension SwitchConfiguration {
         }
         return Port(
             name: name, number: number, kind: kind, device: device, namespace: namespace, mtu: mtu, address: address,
-            isPersistent: isPersistent ?? false, peer: peer, path: path)
+            isPersistent: isPersistent ?? false, peer: peer, path: path, queueing: queueing)
     }
 
     private static func namespace(_ reader: inout MappingReader) -> String? {
@@ -212,6 +213,7 @@ extension SwitchConfiguration {
         let hasGroupPolicy = reader.bool("group-policy")
         let mtu: Int? = reader.integer("mtu", 68...65535)
         let liveness = liveness(&reader)
+        let queueing = queueing(&reader, what)
         reader.finish()
         if remote == "flow", liveness != nil {
             faults.add(mapping["bfd"]?.mark, "bfd is for tunnels with one remote, and that of \(name ?? what) is flow")
@@ -240,6 +242,7 @@ extension SwitchConfiguration {
         tunnel.hasGroupPolicy = hasGroupPolicy
         tunnel.mtu = mtu
         tunnel.liveness = liveness
+        tunnel.queueing = queueing
         return tunnel
     }
 

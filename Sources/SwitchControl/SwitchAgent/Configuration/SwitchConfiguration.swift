@@ -1,3 +1,4 @@
+import Datapath
 import Flow
 import Logging
 import OpenFlow
@@ -24,10 +25,11 @@ public struct SwitchConfiguration: Sendable, Equatable {
         public var peer: String?
         /// Where a service connects; nil: beside the control socket, `NAME.service`.
         public var path: String?
+        public var queueing: PortQueueing?
 
         public init(
             name: String, number: UInt32? = nil, kind: PortKind, device: String? = nil, namespace: String? = nil, mtu: Int? = nil,
-            address: [UInt8]? = nil, isPersistent: Bool = false, peer: String? = nil, path: String? = nil
+            address: [UInt8]? = nil, isPersistent: Bool = false, peer: String? = nil, path: String? = nil, queueing: PortQueueing? = nil
         ) {
             self.name = name
             self.number = number
@@ -39,6 +41,14 @@ public struct SwitchConfiguration: Sendable, Equatable {
             self.isPersistent = isPersistent
             self.peer = peer
             self.path = path
+            self.queueing = queueing
+        }
+
+        /// Whether another one differs in nothing but its queues, which an open port takes over.
+        public func isSameDevice(as other: Port) -> Bool {
+            var other = other
+            other.queueing = queueing
+            return self == other
         }
 
         /// The name of the network device.
@@ -68,6 +78,7 @@ public struct SwitchConfiguration: Sendable, Equatable {
         public var mtu: Int?
         /// How the other end is watched; nil: not at all.
         public var liveness: Liveness?
+        public var queueing: PortQueueing?
         public init(name: String, kind: PortKind, remote: String) {
             self.name = name
             self.kind = kind

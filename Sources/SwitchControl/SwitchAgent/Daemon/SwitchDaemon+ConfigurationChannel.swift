@@ -27,6 +27,8 @@ extension SwitchDaemon {
     struct HostPortsResult: Encodable {
         var opened: Int
         var closed: Int
+        /// Ports that stayed open and have other queues.
+        var requeued = 0
         /// Ports whose devices cannot be had now, and why; tried again every second.
         var waiting: [String: String]
         /// Ports that cannot be at all, and why.
@@ -84,6 +86,12 @@ extension SwitchDaemon {
                 var wanted = try Self.publishedPort(item)
                 wanted.name = name
                 if published[name] == wanted { continue }
+                if let other = published[name], other.isSameDevice(as: wanted) {
+                    requeue(wanted, in: \.published)
+                    result.requeued += 1
+                    goes.remove(name)
+                    continue
+                }
                 if published[name] != nil { goes.insert(name) }
                 opens.append(wanted)
             } catch {

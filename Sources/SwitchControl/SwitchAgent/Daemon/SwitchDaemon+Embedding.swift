@@ -18,11 +18,12 @@ public struct PacketAnswer: Sendable {
 
 /// What a program that has the switch inside it, as `weft run` has, does besides the configuration.
 extension SwitchDaemon {
-    /// Takes ports away, adds others and changes entries, in this order; on the socket's thread. What fails is logged and does not keep the rest.
+    /// Takes ports away, adds others, gives some other queues and changes entries, in this order; on the socket's thread. What fails is logged and does not keep the rest.
     ///
     /// - Parameter done: told whether the entries were taken, all of them or none.
     public func change(
-        removing names: [String], adding ports: [SwitchConfiguration.Port], tunnels: [SwitchConfiguration.Tunnel] = [], entries: [FlowModification],
+        removing names: [String], adding ports: [SwitchConfiguration.Port], requeuing: [SwitchConfiguration.Port] = [],
+        tunnels: [SwitchConfiguration.Tunnel] = [], entries: [FlowModification],
         done: @escaping @Sendable (Bool) -> Void
     ) {
         server.perform { [self] in
@@ -35,6 +36,11 @@ extension SwitchDaemon {
                 do throws(ControlError) {
                     _ = try add(wanted)
                 } catch { log.error("port is not added", metadata: ["port": "\(wanted.name)", "reason": "\(error)"]) }
+            }
+            for port in requeuing {
+                do throws(ControlError) { _ = try setQueues(port.name, port.queueing) } catch {
+                    log.error("queues are not changed", metadata: ["port": "\(port.name)", "reason": "\(error)"])
+                }
             }
             if let (index, error) = virtualSwitch.applyAll(entries) {
                 log.error("flow entry refused", metadata: ["entry": "\(FlowText.text(entries[index]))", "reason": "\(error)"])

@@ -4,11 +4,13 @@ import Flow
 import Foundation
 import Glibc
 import Ports
+import Yams
 
 /// The methods of the control socket.
 extension SwitchDaemon {
     public static let methods = [
-        "switch.about", "switch.reload", "switch.stats", "port.list", "port.add", "port.del", "flow.add", "flow.del", "flow.dump", "capture", "trace",
+        "switch.about", "switch.reload", "switch.stats", "port.list", "port.add", "port.del", "port.queues", "flow.add", "flow.del", "flow.dump",
+        "capture", "trace",
     ]
 
     func handle(_ call: ControlCall) throws(ControlError) -> Data {
@@ -32,6 +34,9 @@ extension SwitchDaemon {
             let wanted = try Self.wantedPort(call.rawParameters())
             return ControlLine.encode(ControlValue.AddedPort(name: wanted.name, number: try add(wanted)))
         case "port.del": return ControlLine.encode(ControlValue.PortName(port: try remove(call.parameters(ControlValue.PortName.self).port)))
+        case "port.queues":
+            let (port, queueing) = try Self.wantedQueues(call.rawParameters())
+            return ControlLine.encode(ControlValue.PortName(port: try setQueues(port, queueing)))
         case "flow.add": return try addFlows(call.parameters(ControlValue.FlowChange.self).flows)
         case "flow.del": return try deleteFlows(call.parameters())
         case "flow.dump": return try dumpFlows(call.parameters(else: ControlValue.FlowSelection(filter: "")))
@@ -65,6 +70,21 @@ extension SwitchDaemon {
         if let port = configuration.ports.first { return .port(port) }
         if let tunnel = configuration.tunnels.first { return .tunnel(tunnel) }
         throw ControlError(.badParameters, "no port was described")
+    }
+
+    /// A port and its queues with the keys of the configuration; without any the port has none.
+    static func wantedQueues(_ json: Data) throws(ControlError) -> (port: String, queueing: PortQueueing?) {
+        let faults = FaultList()
+        guard let root = try? Yams.compose(yaml: String(decoding: json, as: UTF8.self)), let mapping = root.mapping else {
+            throw ControlError(.badParameters, "port.queues: params must be an object")
+        }
+        var reader = MappingReader(mapping, what: "port.queues", faults: faults)
+        let port = reader.text("port")
+        let queueing = SwitchConfiguration.queueing(&reader, "the port")
+        reader.finish()
+        guard let port else { throw ControlError(.badParameters, "port.queues: which port?") }
+        if !faults.faults.isEmpty { throw ControlError(.badParameters, faults.faults.map(\.message).joined(separator: "\n")) }
+        return (port, queueing)
     }
 
     // MARK: - Entries

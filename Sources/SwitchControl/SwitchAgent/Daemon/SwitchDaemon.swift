@@ -53,6 +53,30 @@ public final class SwitchDaemon: @unchecked Sendable {
             case .tunnel(let t): t.kind
             }
         }
+        var queueing: PortQueueing? {
+            get {
+                switch self {
+                case .port(let p): p.queueing
+                case .tunnel(let t): t.queueing
+                }
+            }
+            set {
+                switch self {
+                case .port(var p):
+                    p.queueing = newValue
+                    self = .port(p)
+                case .tunnel(var t):
+                    t.queueing = newValue
+                    self = .tunnel(t)
+                }
+            }
+        }
+        /// Whether another one differs in nothing but its queues, which an open port takes over.
+        func isSameDevice(as other: Wanted) -> Bool {
+            var other = other
+            other.queueing = queueing
+            return self == other
+        }
     }
 
     public let virtualSwitch: VirtualSwitch
@@ -64,7 +88,7 @@ public final class SwitchDaemon: @unchecked Sendable {
     private var program: ConfiguredProgram
     let factory: PortFactory
     /// What each port of the configuration was made of, by name; those added by command are in `added`.
-    private var configured: [String: Wanted] = [:]
+    private(set) var configured: [String: Wanted] = [:]
     private(set) var added: [String: Wanted] = [:]
     /// Those of a controller's network, by the configuration channel.
     var published: [String: Wanted] = [:]
@@ -266,6 +290,7 @@ public final class SwitchDaemon: @unchecked Sendable {
             port.close()
             throw error
         }
+        try virtualSwitch.setQueues(number, wanted.queueing)
     }
 
     private func wait(_ wanted: Wanted, number: UInt32, _ error: PortError) {
@@ -333,6 +358,27 @@ public final class SwitchDaemon: @unchecked Sendable {
         return number
     }
 
+    /// Gives a port other queues; it stays as it is otherwise. Ports that are waited for get them when they come.
+    func requeue(_ wanted: Wanted, in list: ReferenceWritableKeyPath<SwitchDaemon, [String: Wanted]>) {
+        self[keyPath: list][wanted.name] = wanted
+        guard let number = numbers[wanted.name], waiting[wanted.name] == nil else { return }
+        do throws(PortError) { try virtualSwitch.setQueues(number, wanted.queueing) } catch {
+            log.error("queues refused", metadata: ["port": "\(wanted.name)", "reason": "\(error)"])
+        }
+    }
+
+    /// Gives a port, by name or number, other queues by command; until the configuration or the controller that it comes from says otherwise.
+    func setQueues(_ text: String, _ queueing: PortQueueing?) throws(ControlError) -> String {
+        let name = numbers[text] != nil ? text : UInt32(text).flatMap { n in numbers.first { $0.value == n }?.key }
+        guard let name else { throw ControlError(.notFound, "there is no port \"\(text)\"") }
+        for list in [\SwitchDaemon.configured, \.added, \.published] {
+            guard var wanted = self[keyPath: list][name] else { continue }
+            wanted.queueing = queueing
+            requeue(wanted, in: list)
+        }
+        return name
+    }
+
     /// Deletes a port by name or number.
     func remove(_ text: String) throws(ControlError) -> String {
         let name = numbers[text] != nil ? text : UInt32(text).flatMap { n in numbers.first { $0.value == n }?.key }
@@ -398,6 +444,7 @@ public final class SwitchDaemon: @unchecked Sendable {
         }
         done += difference.lines
         openAll(difference.opened)
+        for wanted in difference.requeued { requeue(wanted, in: \.configured) }
         let changes = program.changes(to: newProgram, live: virtualSwitch.entries().map(\.entry))
         if let (_, error) = virtualSwitch.applyAll(changes) { log.error("flow entry refused", metadata: ["reason": "\(error)"]) }
         if !changes.isEmpty { done.append("\(changes.count) changes of entries, groups and meters") }
@@ -423,6 +470,8 @@ struct PortDifference {
     /// Names of ports that go, or are opened anew because they changed.
     var closed: [String] = []
     var opened: [SwitchDaemon.Wanted] = []
+    /// Those that only have other queues.
+    var requeued: [SwitchDaemon.Wanted] = []
     /// In words.
     var lines: [String] = []
 
@@ -433,6 +482,11 @@ struct PortDifference {
             lines.append("port \(name) removed")
         }
         for wanted in new where old[wanted.name] != wanted {
+            if let other = old[wanted.name], other.isSameDevice(as: wanted) {
+                requeued.append(wanted)
+                lines.append("queues of port \(wanted.name) changed")
+                continue
+            }
             if old[wanted.name] != nil { closed.append(wanted.name) }
             opened.append(wanted)
             lines.append("port \(wanted.name) \(old[wanted.name] == nil ? "added" : "changed")")

@@ -18,10 +18,8 @@ extension OpenFlowSession {
         case .aggregate(let s): reply(.aggregate(try aggregate(s)))
         case .table: reply(.table(tableStatistics()))
         case .port(let port): reply(.port(portStatistics(port)))
-        case .queue(let port, let queue): reply(.queue(try queues(port, queue)))
-        case .queueDesc(let port, let queue):
-            _ = try queues(port, queue)
-            reply(.queueDesc([]))
+        case .queue(let port, let queue): reply(.queue(try queueStatistics(port, queue)))
+        case .queueDesc(let port, let queue): reply(.queueDesc(try queueDescriptions(port, queue)))
         case .group(let id): reply(.group(groupStatistics(id)))
         case .groupDesc(let id):
             let all = tables.groupStatistics.map(\.group)
@@ -165,7 +163,7 @@ extension OpenFlowSession {
         ]
     }()
 
-    // MARK: - Ports and queues
+    // MARK: - Ports
 
     /// Of a port that is not there, nothing: a controller may ask while a port goes (as in Open vSwitch).
     private func portStatistics(_ port: UInt32) -> [PortStatistics] {
@@ -174,22 +172,6 @@ extension OpenFlowSession {
             (s.receivedPackets, s.receivedBytes, s.sentPackets, s.sentBytes) = (r.rxPackets, r.rxBytes, r.txPackets, r.txBytes)
             return s
         }
-    }
-
-    /// Ports have no queues of ours; only what is asked for is checked.
-    private func queues(_ port: UInt32, _ queue: UInt32) throws(OpenFlowError) -> [QueueStatistics] {
-        if port != ReservedPort.any, vswitch.ports().allSatisfy({ $0.number != port }) {
-            throw OpenFlowError(.queuePort, "There is no port \(port).")
-        }
-        if queue != OpenFlowNumber.allQueues { throw OpenFlowError(.queueUnknown, "There is no queue \(queue).") }
-        return []
-    }
-
-    func queueConfig(_ port: UInt32, xid: UInt32) throws(OpenFlowError) {
-        if port != ReservedPort.any, vswitch.ports().allSatisfy({ $0.number != port }) {
-            throw OpenFlowError(.queuePort, "There is no port \(port).")
-        }
-        send(.queueConfigReply(QueueConfig(port: port, queues: [])), xid: xid)
     }
 
     // MARK: - Groups and meters
