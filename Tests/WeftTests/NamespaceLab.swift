@@ -117,7 +117,9 @@ class NamespaceLab {
         kill(process.processIdentifier, SIGINT)
         process.waitUntilExit()
         let lines = String(decoding: folder.bytes("ping.out"), as: UTF8.self).split(separator: "\n")
-        let answered = Set(lines.compactMap { $0.split(separator: " ").first { $0.hasPrefix("icmp_seq=") }.flatMap { Int($0.dropFirst(9)) } })
+        // `64 bytes from …`; an error is no answer.
+        let answers = lines.filter { $0.contains(" bytes from ") }
+        let answered = Set(answers.compactMap { $0.split(separator: " ").first { $0.hasPrefix("icmp_seq=") }.flatMap { Int($0.dropFirst(9)) } })
         let total = lines.first { $0.contains("packets transmitted") }.flatMap { Int($0.split(separator: " ")[0]) }
         // The last one may have been on its way still.
         let sent = try #require(total, "\(lines.suffix(5))") - 1
