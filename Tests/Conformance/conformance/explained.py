@@ -61,6 +61,7 @@ EXPLAINED = [
         "flows: check_overlap", "An equal match overlaps (OpenFlow 1.3.5 §6.4).", r"\+ status 1",
         r"\+ OFPT_ERROR .*: OFPFMFC_OVERLAP", r"- .*check_overlap .*actions=output:3", r"\+ .*in_port=1 actions=output:2"),
     Explanation("ports: queues", UNTOLD, *RATES),
+    Explanation("bytes: queue configuration", UNTOLD, *RATES),
     Explanation(
         "queues: queue-get-config", UNTOLD + " A queue that is not there is BAD_QUEUE.", *RATES, r"- OFPT_ERROR .*: NXQOFC_QUEUE_ERROR",
         r"\+ OFPT_ERROR .*: OFPQOFC_BAD_QUEUE"),
