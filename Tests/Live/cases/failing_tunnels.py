@@ -138,7 +138,7 @@ def answered(network, name, address, during, seconds):
     return sent - got, max(b - a for a, b in zip(times, times[1:])), times[-1]
 
 
-@case(("hosts",), ("controller",))
+@case(("hosts",), ("controller",), quick=[("controller",)])
 def tunnel_fails(lab, who):
     """T33: the path between two hosts is cut, pings go on by the pool node after the detection time, and straight again after it is mended; with the controller killed before."""
     network = Network(lab, NETWORK, controlled=who == "controller")

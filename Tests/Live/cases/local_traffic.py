@@ -26,7 +26,7 @@ def started(lab, kinds, mtu=1500, **more):
     return switch, middle, workloads
 
 
-@case(("packet", "packet"), ("tap", "tap"), ("tap", "packet"), tools=["iperf3"])
+@case(("packet", "packet"), ("tap", "tap"), ("tap", "packet"), tools=["iperf3"], quick=[("tap", "packet")])
 def traffic(lab, one, two):
     """Ping, TCP and UDP in both directions over IPv4 and IPv6; nobody's frames are malformed."""
     switch, _, (a, b) = started(lab, (one, two))
@@ -40,7 +40,7 @@ def traffic(lab, one, two):
     expect(not stats["arrivalDrops"] and not {"exceedsMTU", "transmitError"} & set(stats["drops"]), f"drops: {stats['drops']}, {stats['arrivalDrops']}")
 
 
-@case(("packet", "packet"), ("tap", "packet"), tools=["iperf3", "tcpdump", "tshark"])
+@case(("packet", "packet"), ("tap", "packet"), tools=["iperf3", "tcpdump", "tshark"], quick=[("tap", "packet")])
 def no_offload_at_the_receiver(lab, one, two):
     """Large segments from a sender reach a device without offloads as frames that fit, with right checksums, v4 and v6."""
     switch, middle, (a, b) = started(lab, (one, two))

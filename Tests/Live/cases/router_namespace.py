@@ -63,6 +63,8 @@ def a_router_namespace(lab):
     tcp_both_ways(machines[1], machines[2], "10.8.1.10", "10.8.2.10", 1)
     for n, capture in captures.items():
         rows = capture.stop().fields("eth.dst", "eth.src", "vlan.id", "ip.src")
+        # What the kernel says to IPv6's groups at the switch's end of the wire is not the switch's.
+        rows = [row for row in rows if not row[0].startswith("33:33:")]
         expect(len(rows) >= 100, f"only {len(rows)} frames at to{n}")
         expect(not any(row[2] for row in rows), lambda: f"tagged frames at to{n}: {[row for row in rows if row[2]][:3]}")
         addressed = {row[0] for row in rows} - {"ff:ff:ff:ff:ff:ff"}

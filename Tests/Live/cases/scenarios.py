@@ -12,8 +12,8 @@ from live.networks import Network
 
 FOLDER = os.path.join(os.path.dirname(__file__), "..", "..", "Scenarios")
 NAMES = sorted(os.path.basename(path)[:-5] for path in glob.glob(f"{FOLDER}/*.json"))
-# The others run in one process in CI (ScenarioTests), and here by `--all`: together they take minutes with a debug build.
-QUICK = [("walks",)]
+# In CI they run in one process (ScenarioTests), and here by `--all`: together they take minutes with a debug build.
+QUICK = []
 # What ping says of an ICMP or ICMPv6 error.
 SPOKEN = {
     "time exceeded": r"From (\S+)( icmp_seq=\d+)? (Time to live exceeded|Time exceeded: Hop limit)",

@@ -151,7 +151,7 @@ def metadata_survives(lab):
     expect(far.drops().get("actionDrop", 0) == 0, f"some frames arrived without their context: {far.drops()}")
 
 
-@case(tools=TOOLS + ["ovs-ofctl"], quick=[()])
+@case(tools=TOOLS + ["ovs-ofctl"], quick=False)
 def mapped_options(lab):
     """Geneve options that `ovs-ofctl add-tlv-map` maps on both switches: what Open vSwitch sets arrives here in the field of that number, and the other way."""
     hosts = Hosts(lab)
