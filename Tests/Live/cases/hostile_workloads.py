@@ -137,7 +137,7 @@ def geneve(egress, stage, ingress, vni, frame, version=0):
     return struct.pack("!BBHI", version << 6 | len(options) // 4, 0x40, 0x6558, vni << 8) + options + frame
 
 
-@case(())
+@case(late=True)
 def hostile_workload(lab):
     """A workload that takes others' MACs and addresses, tags frames and plays router: nobody gets any of it, of its tenant or the other; what is its own arrives."""
     with open(SCENARIO) as file:
@@ -171,7 +171,7 @@ def hostile_workload(lab):
     return f"{len(forbidden)} attacks on {len(watchers)} machines"
 
 
-@case(())
+@case(late=True)
 def forged_tunnels(lab):
     """Datagrams to a host's tunnel port from a workload and from a stranger on the wire, with every port's number for context: nobody gets anything."""
     with open(SCENARIO) as file:

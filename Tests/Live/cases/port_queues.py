@@ -142,7 +142,7 @@ def a_queue_of_a_tunnel(lab, kind):
     return f"{rate:.2f} Mbit/s of 8"
 
 
-@case(quick=False)
+@case(quick=False, late=True)
 def queues_of_a_network(lab):
     """A network file's queue shapes what is sent to a workload, and a new version of the file does so without making its device anew (A-097, A-098)."""
     network = {

@@ -83,7 +83,7 @@ def change(network, step, value, label):
     return time.monotonic() - began
 
 
-@case(*[(name,) for name in NAMES], quick=QUICK, tools=("tcpdump",))
+@case(*[(name,) for name in NAMES], quick=QUICK, tools=("tcpdump",), late=True)
 def scenario(lab, name):
     """A network of Tests/Scenarios between real hosts and machines: pings, TCP, traces, who gets what, changes."""
     with open(f"{FOLDER}/{name}.json") as file:
