@@ -33,27 +33,17 @@ public struct AttachmentIndex: Sendable {
     func owner(of key: String, besides tenant: String) -> String? { owners[key].flatMap { $0.tenant == tenant ? nil : $0.path } }
 
     static func attachments(of tenant: Tenant) -> [Attached] {
-        var all: [Attached] = []
-        for s in tenant.switches {
-            for port in s.ports {
-                guard let host = port.host, let attachment = port.attachment else { continue }
-                all.append(
-                    Attached(
-                        host: host, name: attachment.name, path: "\(tenant.name)/\(s.name)/\(port.name)", what: "port \(port.name)", place: port.place
-                    ))
+        tenant.hostPorts.compactMap { owner, name, port in
+            guard let host = port.host, let attachment = port.attachment else { return nil }
+            let path = "\(tenant.name)/\(owner)/\(name)"
+            var attached = Attached(host: host, name: attachment.name, path: path, what: "port \(name)", place: port.place)
+            if name != port.name {
+                attached.what = path
+                if case .namespace = attachment, let side = InLineElement.Side(rawValue: port.name) {
+                    attached.companion = path.dropLast(side.rawValue.count) + side.other.rawValue
+                }
             }
+            return attached
         }
-        for (router, port, element) in tenant.inLineElements {
-            let paths = InLineElement.Side.allCases.map { "\(tenant.name)/\(router)/\(port.name(of: $0))" }
-            for (i, side) in InLineElement.Side.allCases.enumerated() {
-                guard let attachment = element.attachment(side) else { continue }
-                let isNamespace = if case .namespace = attachment { true } else { false }
-                all.append(
-                    Attached(
-                        host: element.host, name: attachment.name, path: paths[i], what: paths[i], place: element.place,
-                        companion: isNamespace ? paths[1 - i] : nil))
-            }
-        }
-        return all
     }
 }

@@ -8,6 +8,7 @@ public struct InLineElement: Hashable, Sendable {
         case router = "router-side"
         /// Of the switch, or of the other router.
         case peer = "peer-side"
+        public var other: Side { self == .router ? .peer : .router }
     }
     public var host: String
     public var routerSide: SwitchPort.Attachment?
@@ -37,5 +38,13 @@ extension Tenant {
     /// The elements on wires of its routers, with their router ports.
     public var inLineElements: [(router: String, port: RouterPort, element: InLineElement)] {
         routers.flatMap { r in r.ports.compactMap { p in p.inLine.map { (r.name, p, $0) } } }
+    }
+
+    /// Every port that may be on a host: those of switches, and those of in-line elements by the names that they have within their routers.
+    public var hostPorts: [(owner: String, name: String, port: SwitchPort)] {
+        switches.flatMap { s in s.ports.map { (s.name, $0.name, $0) } }
+            + inLineElements.flatMap { router, port, element in
+                InLineElement.Side.allCases.map { (router, port.name(of: $0), element.port($0)) }
+            }
     }
 }

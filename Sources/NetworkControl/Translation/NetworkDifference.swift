@@ -8,42 +8,35 @@ public struct NetworkDifference: Sendable {
     public let summary: String
     public var isEmpty: Bool { lines.isEmpty }
 
+    /// Elements that go and elements that come; one that changes is in both.
+    public let remove: [NetworkElement]
+    public let put: [NetworkElement]
+
     public init(from old: NetworkDescription, to new: NetworkDescription) {
         var before: [String: NetworkElement] = [:]
         old.forEachElement { before[$0.path] = $0 }
-        var changes: [(path: String, sign: String)] = []
+        var remove: [NetworkElement] = []
+        var put: [NetworkElement] = []
         new.forEachElement { element in
             let known = before.removeValue(forKey: element.path)
-            if known == nil { changes.append((element.path, "+")) } else if known != element { changes.append((element.path, "~")) }
+            if known == element { return }
+            if let known { remove.append(known) }
+            put.append(element)
         }
-        self.init(changes + before.keys.map { ($0, "-") })
+        self.init(remove: remove + before.values, put: put)
     }
 
-    /// Elements that go and elements that come when a tenant becomes another; one that changes is in both. Costs in proportion to the tenant.
-    public static func elements(from old: Tenant?, to new: Tenant?) -> (remove: [NetworkElement], put: [NetworkElement]) {
-        var before: [String: NetworkElement] = [:]
-        var result: (remove: [NetworkElement], put: [NetworkElement]) = ([], [])
-        if let old { NetworkDescription(hosts: [], tenants: [old]).forEachElement { before[$0.path] = $0 } }
-        if let new {
-            NetworkDescription(hosts: [], tenants: [new]).forEachElement { element in
-                let known = before.removeValue(forKey: element.path)
-                if known == element { return }
-                if let known { result.remove.append(known) }
-                result.put.append(element)
-            }
-        }
-        result.remove += before.values
-        return result
+    /// When one tenant becomes another and all else stays; costs in proportion to the tenant.
+    public init(from old: Tenant?, to new: Tenant?) {
+        self.init(
+            from: NetworkDescription(hosts: [], tenants: old.map { [$0] } ?? []), to: NetworkDescription(hosts: [], tenants: new.map { [$0] } ?? []))
     }
 
-    /// Of elements that go and elements that come; one that changes is in both.
     public init(remove: [NetworkElement], put: [NetworkElement]) {
+        (self.remove, self.put) = (remove, put)
         let gone = Set(remove.map(\.path))
         let come = Set(put.map(\.path))
-        self.init(come.map { ($0, gone.contains($0) ? "~" : "+") } + gone.subtracting(come).map { ($0, "-") })
-    }
-
-    private init(_ unordered: [(path: String, sign: String)]) {
+        let unordered = come.map { (path: $0, sign: gone.contains($0) ? "~" : "+") } + gone.subtracting(come).map { (path: $0, sign: "-") }
         let changes = unordered.sorted { ($0.path, $0.sign) < ($1.path, $1.sign) }
         lines = changes.map { "\($0.sign) \($0.path)" }
         var counts: [String: [String: Int]] = [:]

@@ -19,8 +19,7 @@ extension NetworkTranslation {
         guard let name = input.ports.name(port), let colon = name.firstIndex(of: ":"), name[..<colon].last != "/",
             let side = InLineElement.Side(rawValue: String(name[name.index(after: colon)...])), let h = input.hosts.existing(host)
         else { return nil }
-        let other: InLineElement.Side = side == .router ? .peer : .router
-        return input.ports.existing("\(name[..<colon]):\(other.rawValue)").flatMap { ports[h]?.all[$0] }
+        return input.ports.existing("\(name[..<colon]):\(side.other.rawValue)").flatMap { ports[h]?.all[$0] }
     }
 
     /// The MAC of a router port, given or made.

@@ -90,11 +90,7 @@ final class HostedNetwork: @unchecked Sendable {
         var all: [String: SwitchConfiguration.Port] = [:]
         let queues = network.hosts.first { $0.name == host }?.queues ?? []
         for tenant in network.tenants {
-            var candidates = tenant.switches.flatMap { s in s.ports.map { (owner: s.name, name: $0.name, port: $0) } }
-            for (router, port, element) in tenant.inLineElements {
-                candidates += InLineElement.Side.allCases.map { (router, port.name(of: $0), element.port($0)) }
-            }
-            for (owner, portName, port) in candidates where port.host == host {
+            for (owner, portName, port) in tenant.hostPorts where port.host == host {
                 guard let number = translation.localPort(tenant: tenant.name, owner: owner, port: portName)?.number else { continue }
                 let name = "\(tenant.name)/\(owner)/\(portName)"
                 guard let device = HostDevice(port, name: name, number: number, isTunneled: network.hosts.count > 1) else { continue }

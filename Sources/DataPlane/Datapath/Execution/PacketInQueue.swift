@@ -52,7 +52,7 @@ public struct PacketIn: Sendable {
 /// Packets that wait for the control side. Filled by workers, which say so once after each batch (`announce`), and emptied there.
 ///
 /// **A packet alone** is delivered by the worker itself where the control side allows it, which spares it the wakeup of a thread; at most once in
-/// `deliveryInterval`, so that packets for controllers take no more than a twentieth of a worker's time from the others.
+/// `deliveryInterval`, so that a stream of packets for controllers does not keep the worker from the others.
 ///
 /// Limits: `limit` packets; one more is refused, which is the drop `controllerQueueFull`.
 public final class PacketInQueue: @unchecked Sendable {
@@ -69,8 +69,6 @@ public final class PacketInQueue: @unchecked Sendable {
         self.wake = wake
         self.deliverNow = deliverNow
     }
-
-    public var waitingCount: Int { waiting.withLock { $0.count } }
 
     /// What a worker has put in since it last said so.
     struct Unannounced {

@@ -286,11 +286,16 @@ final class ProgramExecutor {
         packet.ends &+= 1
     }
 
-    @inline(__always) private func transmit(_ packet: inout PacketState, _ port: Int, _ length: Int, isLast: Bool) {
+    /// Counts and records a packet that leaves.
+    @inline(__always) private func depart(_ packet: inout PacketState, _ port: Int, _ length: Int) {
         end(&packet)
         sent[port].packets &+= 1
         sent[port].bytes &+= UInt64(truncatingIfNeeded: length)
         if totals.pointee.isRecording { record(.transmitted, UInt32(truncatingIfNeeded: port), packet, length) }
+    }
+
+    @inline(__always) private func transmit(_ packet: inout PacketState, _ port: Int, _ length: Int, isLast: Bool) {
+        depart(&packet, port, length)
         if totals.pointee.isLive { leave(packet, port, length, isLast) }
     }
 
@@ -300,16 +305,13 @@ final class ProgramExecutor {
 
     /// Sends by a queue of the port. Without a stage packets take no time on their way and queues nothing but count.
     private func transmit(_ packet: inout PacketState, _ port: Int, _ length: Int, queue: UInt32, isLast: Bool) {
-        end(&packet)
-        sent[port].packets &+= 1
-        sent[port].bytes &+= UInt64(truncatingIfNeeded: length)
-        if totals.pointee.isRecording { record(.transmitted, UInt32(truncatingIfNeeded: port), packet, length) }
-        if let stage {
-            stage.add(packet, port, queue: queue, length: length, isLast: isLast)
-        } else {
-            queued[UInt64(UInt32(truncatingIfNeeded: port)) << 32 | UInt64(queue), default: (0, 0)].packets &+= 1
-            queued[UInt64(UInt32(truncatingIfNeeded: port)) << 32 | UInt64(queue)]!.bytes &+= UInt64(truncatingIfNeeded: length)
+        depart(&packet, port, length)
+        if let stage { return stage.add(packet, port, queue: queue, length: length, isLast: isLast) }
+        func count(_ c: inout (packets: UInt64, bytes: UInt64)) {
+            c.packets &+= 1
+            c.bytes &+= UInt64(truncatingIfNeeded: length)
         }
+        count(&queued[UInt64(port) << 32 | UInt64(queue), default: (0, 0)])
     }
 
     /// Counts a frame that its port did not send after all as the drop that it is.

@@ -16,7 +16,7 @@ extension Worker {
         receive(frames, count)
         forward(count)
         hot.pointee.isInBatch = false
-        if executor.hasNewPacketIns { executor.announcePacketIns(now: frames[count - 1].time) }
+        finishBatch(now: frames[count - 1].time)
     }
 
     /// The stages behind the arrival.

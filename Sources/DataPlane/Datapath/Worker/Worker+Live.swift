@@ -25,6 +25,11 @@ extension Worker {
         accept(count, now)
         if hot.pointee.isMirrored { forwardMirrored(count) } else { forward(count) }
         hot.pointee.isInBatch = false
+        finishBatch(now: now)
+    }
+
+    /// Sends what leaves by ports, tells the control side of packets for controllers, and sends what waited in queues and is due.
+    @inline(__always) func finishBatch(now: UInt64) {
         executor.stage?.flush()
         if executor.hasNewPacketIns { executor.announcePacketIns(now: now) }
         if nextDeparture <= now { sendDue(now: now) }
@@ -109,9 +114,7 @@ extension Worker {
         executor.runOutlined(program.ops, &states[0])
         if executor.hasEffects { applyEffects(now: now) }
         if !translator.frozen.isEmpty { forgetFrozen() }
-        executor.stage?.flush()
-        if executor.hasNewPacketIns { executor.announcePacketIns(now: now) }
-        if nextDeparture <= now { sendDue(now: now) }
+        finishBatch(now: now)
         return true
     }
 

@@ -34,15 +34,11 @@ extension ControllerCore {
     struct Edited {
         var document: NetworkDocument
         var network: NetworkDescription
+        /// From the network as it is.
+        var difference: NetworkDifference
         /// The tenant that the edit is about; nil when it may be about all of them.
         var tenant: (old: Tenant?, new: Tenant?)?
         var isNew: Bool
-
-        func difference(from old: NetworkDescription) -> NetworkDifference {
-            guard let tenant else { return NetworkDifference(from: old, to: network) }
-            let elements = NetworkDifference.elements(from: tenant.old, to: tenant.new)
-            return NetworkDifference(remove: elements.remove, put: elements.put)
-        }
     }
 
     func edited(_ edit: Edit, _ precondition: Precondition) throws -> Edited {
@@ -71,7 +67,8 @@ extension ControllerCore {
                 new.remove(at: path)
             }
             if let logical, path.count >= 2, path[0] == "tenants" { return try edited(new, tenant: path[1], logical.network, isNew: present == nil) }
-            return Edited(document: new, network: try new.description(), isNew: present == nil)
+            let network = try new.description()
+            return Edited(document: new, network: network, difference: NetworkDifference(from: self.network, to: network), isNew: present == nil)
         } catch let faults as NetworkFaults {
             throw InterfaceError.invalid(faults.faults)
         }
@@ -86,7 +83,8 @@ extension ControllerCore {
         let old = place.map { network.tenants[$0] }
         guard let node = document.node(at: ["tenants", name]) else {
             if let place { network.tenants.remove(at: place) }
-            return Edited(document: document, network: network, tenant: (old, nil), isNew: isNew)
+            return Edited(
+                document: document, network: network, difference: NetworkDifference(from: old, to: nil), tenant: (old, nil), isNew: isNew)
         }
         let read = NetworkFile.readTenant(name, node)
         var faults = read.faults
@@ -95,7 +93,8 @@ extension ControllerCore {
         }
         guard faults.isEmpty, let tenant = read.tenant else { throw NetworkFaults(faults) }
         if let place { network.tenants[place] = tenant } else { network.tenants.append(tenant) }
-        return Edited(document: document, network: network, tenant: (old, tenant), isNew: isNew)
+        return Edited(
+            document: document, network: network, difference: NetworkDifference(from: old, to: tenant), tenant: (old, tenant), isNew: isNew)
     }
 
     public struct ChangeResult: Sendable {
@@ -110,15 +109,14 @@ extension ControllerCore {
         guard mastership != nil, let logical else { throw InterfaceError.notMaster(otherMaster()) }
         let edited = try edited(edit, precondition)
         let (new, network, isNew) = (edited.document, edited.network, edited.isNew)
-        let difference = edited.difference(from: logical.network)
+        let difference = edited.difference
         let (put, removed) = sections(from: document, to: new, edit)
         if put.isEmpty, removed.isEmpty, difference.isEmpty {
             return ChangeResult(
                 progress: Progress(revision: revision, summary: "nothing changes", changes: [], modifications: 0, hosts: [], waiting: []),
                 tag: try? read(edit.path).tag, isNew: isNew)
         }
-        let elements = edited.tenant.map { NetworkDifference.elements(from: $0.old, to: $0.new) }
-        let outcome = logical.apply(network, revision: revision + 1, elements: elements)
+        let outcome = logical.apply(network, revision: revision + 1, difference: difference)
         try save(difference, put: put, removed: removed, numbers: outcome.numbers)
         document = new
         if let tenant = edited.tenant { attachments.replace(tenant.old, with: tenant.new) } else { attachments = AttachmentIndex(network) }
@@ -184,7 +182,7 @@ extension ControllerCore {
     public func plan(_ edit: Edit, _ precondition: Precondition = Precondition()) throws -> Plan {
         guard let logical else { throw InterfaceError.notMaster(otherMaster()) }
         let edited = try edited(edit, precondition)
-        let difference = edited.difference(from: logical.network)
+        let difference = edited.difference
         let updates = difference.isEmpty ? [] : logical.plan(edited.network)
         return Plan(
             revision: revision, summary: difference.isEmpty ? "nothing changes" : difference.summary, changes: difference.lines,

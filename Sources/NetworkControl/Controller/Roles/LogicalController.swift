@@ -47,11 +47,9 @@ public final class LogicalController {
 
     /// Makes the network this one; `new` is valid.
     ///
-    /// - Parameter elements: what differs, when that is known (`NetworkDifference.elements`); it saves the walk over the network.
-    public func apply(
-        _ new: NetworkDescription, revision: UInt64, elements: (remove: [NetworkElement], put: [NetworkElement])? = nil
-    ) -> Outcome {
-        let difference = elements ?? translation.difference(to: new)
+    /// - Parameter known: what differs, when somebody has found out already; it saves the walk over the network.
+    public func apply(_ new: NetworkDescription, revision: UInt64, difference known: NetworkDifference? = nil) -> Outcome {
+        let difference = known.map { (remove: $0.remove, put: $0.put) } ?? translation.difference(to: new)
         let wasTunneled = network.hosts.count > 1
         let isTunneled = new.hosts.count > 1
         // A host's queues are those of all its ports.
@@ -152,11 +150,8 @@ public final class LogicalController {
         of network: NetworkDescription, _ isTunneled: Bool, _ come: inout [String: [String: HostDevice]], _ isWanted: (_ host: String) -> Bool
     ) {
         for tenant in network.tenants {
-            for s in tenant.switches {
-                for port in s.ports where port.host.map(isWanted) == true { add(port, port.name, tenant.name, s.name, isTunneled, &come) }
-            }
-            for (router, port, element) in tenant.inLineElements where isWanted(element.host) {
-                for side in InLineElement.Side.allCases { add(port, side, tenant.name, router, isTunneled, &come) }
+            for (owner, name, port) in tenant.hostPorts where port.host.map(isWanted) == true {
+                add(port, name, tenant.name, owner, isTunneled, &come)
             }
         }
     }
