@@ -5,6 +5,7 @@ import Foundation
 import Logging
 import PhysicalControl
 import ServiceLog
+import Translation
 
 /// `weft controller`, which the program `weft` runs from beside itself.
 @main
@@ -16,7 +17,8 @@ struct WeftController: AsyncParsableCommand {
             store, is changed by HTTP (`weft net apply FILE --controller URL`), and by --network at the start and at SIGHUP. When the controller is gone, hosts \
             forward by what they have; when it is back, they are compared and told what differs.
 
-            Several controllers with one store and different names take turns: one leads, the others wait for its lease to end.
+            Several controllers with one store and different names take turns: one leads, the others wait for its lease to end. With --sets they share the work: \
+            tenants are spread over sets of datapaths, and each controller that is there computes its share of the sets.
 
             The roles of a controller are in one process (--role all), or in several: a logical one computes and serves the interface, physical ones hold the \
             connections with hosts and are told by the channel of the logical one (--channel, --logical) what concerns these.
@@ -26,6 +28,8 @@ struct WeftController: AsyncParsableCommand {
               weft controller --listen tls:0.0.0.0:6653 --tls-key c.key --tls-certificate c.pem --tls-authorities ca.pem
               weft controller --role logical --network network.yaml --channel tcp:192.0.2.1:6654
               weft controller --role physical --logical tcp:192.0.2.1:6654 --listen tcp:192.0.2.7:6653
+              weft controller --role logical --name a --sets 4 --channel tcp:192.0.2.1:6654 --api tcp:127.0.0.1:8653
+              weft controller --role logical --name b --sets 4 --channel tcp:192.0.2.1:6655 --api tcp:127.0.0.1:8654
             """)
 
     /// What the process does.
@@ -38,9 +42,13 @@ struct WeftController: AsyncParsableCommand {
             valueName: "address")) var channel: [String] = []
     @Option(
         help: ArgumentHelp(
-            "The --channel of a logical controller, for --role physical. Can be given several times: the one that leads is found.",
+            "The --channel of a logical controller, for --role physical. Can be given several times: each is heard for what it leads.",
             valueName: "address"
         )) var logical: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "Sets of datapaths that logical controllers share, 1 to \(NumberSpace.setLimit); there may become more, never less. More than one takes --role logical.",
+            valueName: "count")) var sets = 1
 
     @Option(help: ArgumentHelp("Make the network that of this file, in YAML, at the start and at SIGHUP.", valueName: "file")) var network: String?
     @Option(help: ArgumentHelp("Where hosts connect: tcp:[ADDRESS:]PORT or tls:[ADDRESS:]PORT. Can be given several times.", valueName: "address"))
@@ -73,6 +81,8 @@ struct WeftController: AsyncParsableCommand {
             throw ValidationError("\(text): must be like tcp:127.0.0.1:6653 or tls:[::]:6653")
         }
         if !(0...600_000).contains(waitLimit) { throw ValidationError("--wait-limit \(waitLimit): must be 0 to 600000") }
+        if !(1...NumberSpace.setLimit).contains(sets) { throw ValidationError("--sets \(sets): must be 1 to \(NumberSpace.setLimit)") }
+        if sets > 1, role != .logical { throw ValidationError("--sets \(sets) takes --role logical: hosts are told of several sets by channels") }
         if !(1...300).contains(lease) { throw ValidationError("--lease \(lease): must be 1 to 300") }
         if Logger.Level(rawValue: logLevel) == nil {
             throw ValidationError("--log-level \(logLevel): must be one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -106,6 +116,10 @@ struct WeftController: AsyncParsableCommand {
         let accepted = try loadTokens()
         var options = ControllerCore.Options(name: name ?? ProcessInfo.processInfo.hostName)
         options.leaseSeconds = lease
+        do throws(StoreError) {
+            options.sets = try kept.sets(atLeast: sets, for: options.name, now: Date().timeIntervalSince1970)
+        } catch { throw Failure("\(store): \(error)") }
+        if options.sets > 1, role != .logical { throw Failure("\(store) has \(options.sets) sets of datapaths, which takes --role logical") }
         let core = ControllerCore(options, store: kept, log: log)
         core.start()
         try await apply(core, log, isStart: true)

@@ -20,9 +20,11 @@ import Translation
             if case .flow(_, let e, _, _, _) = $0 { ControllerLab.asTold(e) } else { nil }
         }[0]
         return [
-            .hello(.init(name: "p")), .have([.init(group: group, digest: UniversalDigest([entry]))]), .subscribe(hosts: ["A", "B"]),
+            .hello(.init(name: "p")), .have(set: 2, [.init(group: group, digest: UniversalDigest([entry]))]),
+            .subscribe(set: 16, hosts: ["A", "B"]),
             .unsubscribe(host: "A"), .claim(host: "A", generation: nil), .claim(host: "A", generation: .max), .release(host: "A"),
-            .left(host: "A", reason: "\"quoted\""), .follows(leader: nil), .begin(revision: .max), .host(part),
+            .left(host: "A", reason: "\"quoted\""), .leads(.init(sets: 3, led: [.init(set: 2, generation: .max)])),
+            .begin(revision: .max, set: 3), .host(part),
             .group(.init(group: group, isWhole: true)), .entry(group, isAdded: true, entry), .entry(group, isAdded: false, entry), .end,
             .granted(host: "A", generation: 2), .revoked(host: "A"), .echo, .echoReply,
         ]

@@ -139,17 +139,34 @@ import Translation
             return closed
         }
         let hello = ChannelMessage.hello(.init(name: "x"))
-        #expect(reason([.subscribe(hosts: ["A"])]) == "the first message is not a hello")
+        #expect(reason([.subscribe(set: 1, hosts: ["A"])]) == "the first message is not a hello")
         #expect(reason([hello, hello]) == "a second hello")
         #expect(reason([.hello(.init(name: "one"))]) == "it has this controller's own name")
         #expect(reason([.hello(.init(name: ""))]) == "it has no name of 1 to 200 bytes")
         #expect(reason([hello, .granted(host: "A", generation: 3)]) == "something that only a physical controller is told")
         #expect(reason([hello], [0, 0, 0, 3, 0, 1, 1])?.contains("cannot be read") == true)
-        // And one that does not lead sends on.
+    }
+
+    @Test func oneThatDoesNotLeadIsHeardOnceItDoes() throws {
+        let lab = try ControllerLab()
+        defer { lab.remove() }
         let two = try ControllerLab(name: "two", folder: lab.folder, network: nil, deliveries: lab.deliveries)
         let p = PhysicalLab("p", lab.deliveries)
+        let host = try TestHost("A")
+        p.connect(host)
         p.attach(to: two)
-        #expect(p.closedReason == "another controller leads" || p.closedReason == "this controller does not lead")
+        #expect(p.closedReason == nil && p.states["A"]?.state == "following" && p.queue.sync { !p.link.isConnected })
+        p.attach(to: lab)
+        #expect(p.states["A"]?.state == "steady")
+        let before = p.states["A"]?.modifications
+        lab.core.stop()
+        two.core.seekLeadNow()
+        two.settle()
+        #expect(p.states["A"]?.state == "steady" && p.states["A"]?.modifications == before && p.queue.sync { p.link.isConnected })
+        try two.put("tenants/blue/switches/web/ports/vm7", #"{"mac": "02:00:00:00:00:07", "host": "A"}"#)
+        #expect(host.lines == two.expected("A"))
+        // The store says that it leads the host with the generation that it had.
+        #expect(p.states["A"]?.generation == 1)
     }
 
     @Test func packetsAreAnsweredFromTheOtherEndOfTheChannel() throws {

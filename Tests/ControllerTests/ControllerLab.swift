@@ -43,7 +43,7 @@ final class ControllerLab: @unchecked Sendable {
     ///   - folder: of another lab, to go on with its store.
     ///   - deliveries: of another lab, to be told of by the same ends.
     init(
-        name: String = "one", folder: String? = nil, network: String? = ControllerLab.network, lease: Double = 60,
+        name: String = "one", folder: String? = nil, network: String? = ControllerLab.network, lease: Double = 60, sets: Int = 1,
         deliveries: Deliveries = Deliveries()
     ) throws {
         self.deliveries = deliveries
@@ -51,8 +51,9 @@ final class ControllerLab: @unchecked Sendable {
         try FileManager.default.createDirectory(atPath: self.folder, withIntermediateDirectories: true)
         var options = ControllerCore.Options(name: name)
         options.leaseSeconds = lease
-        core = ControllerCore(
-            options, store: try SQLiteStore(self.folder + "/store.sqlite"), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let store = try SQLiteStore(self.folder + "/store.sqlite")
+        options.sets = try store.sets(atLeast: sets, for: name, now: Date().timeIntervalSince1970)
+        core = ControllerCore(options, store: store, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         interface = HTTPInterface(core, tokens: ["0123456789abcdef"])
         core.start()
         deliveries.add(core.queue)
@@ -138,11 +139,19 @@ final class PhysicalLab: @unchecked Sendable {
     let link: LogicalLink
     let queue = DispatchQueue(label: "physical")
     private let deliveries: Deliveries
-    private var ends: (link: any StreamConversation, service: any StreamConversation, core: ControllerCore)?
-    private var isOpen = false
-    /// What the logical controller has said on the channel.
+    private var channels: [Channel] = []
+    /// What logical controllers have said on channels since the last `attach`.
     private(set) var received: [UInt8] = []
     private(set) var closedReason: String?
+
+    /// Both ends of one.
+    private final class Channel {
+        let core: ControllerCore
+        var link: (any StreamConversation)?
+        var service: (any StreamConversation)?
+        var isOpen = true
+        init(_ core: ControllerCore) { self.core = core }
+    }
 
     init(_ name: String, _ deliveries: Deliveries) {
         link = LogicalLink(name: name, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
@@ -151,7 +160,7 @@ final class PhysicalLab: @unchecked Sendable {
     }
 
     var states: [String: PhysicalController.HostState] {
-        queue.sync { Dictionary(uniqueKeysWithValues: link.physical.states.map { ($0.host, $0) }) }
+        queue.sync { Dictionary(uniqueKeysWithValues: link.states.map { ($0.host, $0) }) }
     }
     /// The universal entries of a group, in words.
     func entries(of host: String) -> HostSnapshot? { queue.sync { link.snapshot(host: host) } }
@@ -162,48 +171,44 @@ final class PhysicalLab: @unchecked Sendable {
     func attach(to lab: ControllerLab) {
         received = []
         closedReason = nil
-        isOpen = true
         let core = lab.core
-        func end(_ reason: String) {
-            deliveries.pass(to: queue) { [self] in detached(reason) }
-        }
-        let service = core.queue.sync {
-            core.channel.begin(
+        nonisolated(unsafe) let channel = Channel(core)
+        queue.sync { channels.append(channel) }
+        core.queue.sync {
+            channel.service = core.channel.begin(
                 peer: "test",
                 StreamTransport(
                     send: { [self] bytes in
                         deliveries.pass(to: queue) { [self] in
-                            guard isOpen else { return }
+                            guard channel.isOpen else { return }
                             received += bytes
-                            ends?.link.receive(bytes, now: 1)
+                            channel.link?.receive(bytes, now: 1)
                         }
-                    }, close: { end($0) }))
+                    }, close: { [self] reason in deliveries.pass(to: queue) { [self] in detached(channel, reason) } }))
         }
         queue.sync {
-            let conversation = link.begin(
+            channel.link = link.begin(
                 peer: "test",
                 StreamTransport(
-                    send: { [self] bytes in
-                        nonisolated(unsafe) let service = service
-                        deliveries.pass(to: core.queue) { service.receive(bytes, now: 1) }
-                    }, close: { end($0) }))
-            ends = (conversation, service, core)
+                    send: { [self] bytes in deliveries.pass(to: core.queue) { channel.service?.receive(bytes, now: 1) } },
+                    close: { [self] reason in deliveries.pass(to: queue) { [self] in detached(channel, reason) } }))
         }
         deliveries.settle()
     }
 
-    private func detached(_ reason: String) {
-        guard isOpen, let ends else { return }
-        isOpen = false
+    private func detached(_ channel: Channel, _ reason: String) {
+        guard channel.isOpen else { return }
+        channel.isOpen = false
         closedReason = reason
-        ends.link.ended(reason: reason)
-        nonisolated(unsafe) let service = ends.service
-        deliveries.pass(to: ends.core.queue) { service.ended(reason: reason) }
+        channel.link?.ended(reason: reason)
+        channels.removeAll { $0 === channel }
+        nonisolated(unsafe) let channel = channel
+        deliveries.pass(to: channel.core.queue) { channel.service?.ended(reason: reason) }
     }
 
-    /// The channel breaks.
-    func detach() {
-        queue.sync { detached("the test ends it") }
+    /// The channels break, or those to one logical controller.
+    func detach(from lab: ControllerLab? = nil) {
+        queue.sync { for c in channels where lab == nil || c.core === lab!.core { detached(c, "the test ends it") } }
         deliveries.settle()
     }
 }

@@ -33,7 +33,7 @@ import Testing
         #expect(two.states["A"]?.modifications == 0)
         #expect((two.states["A"]?.generation ?? 0) == 2)
         let leases = try two.core.queue.sync { try two.core.masterships() }
-        #expect(leases.filter { $0.owner == "two" }.map(\.scope).sorted() == ["datapaths/all", "mfe/A", "mfe/B"])
+        #expect(leases.filter { $0.owner == "two" }.map(\.scope).sorted() == ["datapaths/1", "mfe/A", "mfe/B"])
     }
 
     @Test func whoLostTheLeadWithoutKnowingChangesNothing() throws {
@@ -44,7 +44,7 @@ import Testing
         let before = host.lines
         // As if its lease had ended while it slept.
         let store = try SQLiteStore(one.folder + "/store.sqlite")
-        _ = try store.acquire("datapaths/all", owner: "two", now: Date().timeIntervalSince1970 + 1000, seconds: 60)
+        _ = try store.acquire("datapaths/1", owner: "two", now: Date().timeIntervalSince1970 + 1000, seconds: 60)
         #expect(throws: InterfaceError.self) { try one.delete("tenants/green") }
         #expect(throws: InterfaceError.self) { try one.put("tenants/blue/switches/web/ports/vm7", #"{"mac": "02:00:00:00:00:07", "host": "A"}"#) }
         #expect(host.lines == before)

@@ -49,25 +49,25 @@ import Translation
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let store = try SQLiteStore(folder + "/s.sqlite")
-        let lead = try #require(try store.acquire("datapaths/all", owner: "one", now: 100, seconds: 5))
+        let lead = try #require(try store.acquire("datapaths/1", owner: "one", now: 100, seconds: 5))
         func change(_ revision: UInt64, _ mastership: Mastership) -> StoredChange {
             StoredChange(
                 note: .init(revision: revision, time: 1, summary: "s", changes: ["+ port a/b/c"]),
                 put: [StoredSection(name: "tenant/a", position: 1, text: "{\"n\":\(revision)}")], removed: [],
-                numbers: [AssignedNumber(.port, "a/b/c", revision)], mastership: mastership)
+                hostNumbers: [AssignedNumber(.host, "h", revision)], mastership: mastership)
         }
         try store.commit(change(1, lead))
         try store.commit(change(2, lead))
         // Out of turn, and of a lead that another has taken.
         #expect(throws: StoreError.self) { try store.commit(change(2, lead)) }
         #expect(throws: StoreError.self) { try store.commit(change(4, lead)) }
-        #expect(try store.acquire("datapaths/all", owner: "two", now: 104, seconds: 5) == nil)
-        let other = try #require(try store.acquire("datapaths/all", owner: "two", now: 106, seconds: 5))
+        #expect(try store.acquire("datapaths/1", owner: "two", now: 104, seconds: 5) == nil)
+        let other = try #require(try store.acquire("datapaths/1", owner: "two", now: 106, seconds: 5))
         #expect(other.generation == lead.generation + 1)
         #expect(throws: StoreError.self) { try store.commit(change(3, lead)) }
         #expect(try store.renew([lead], now: 107, seconds: 5).isEmpty)
         let all = try store.load()
-        #expect(all.revision == 2 && all.sections.map(\.text) == ["{\"n\":2}"] && all.numbers == [AssignedNumber(.port, "a/b/c", 2)])
+        #expect(all.revision == 2 && all.sections.map(\.text) == ["{\"n\":2}"] && all.hostNumbers == [AssignedNumber(.host, "h", 2)])
         #expect(try store.changes(after: 1, limit: 10).map(\.revision) == [2])
         try store.commit(change(3, other))
         #expect(try store.revision() == 3)

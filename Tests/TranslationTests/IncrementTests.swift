@@ -19,7 +19,7 @@ import Testing
                 for m in change.modifications { hosts[change.host, default: NaiveHost()].apply(m) }
                 #expect(hosts[change.host]?.faults ?? [] == [], "seed \(seed), step \(step)")
             }
-            let fresh = NetworkTranslation(numbersOf: translation)
+            let fresh = NetworkTranslation(numbers: .whole, numbersOf: translation)
             fresh.apply(random.network)
             for (a, b) in zip(translation.engine.relations, fresh.engine.relations) {
                 #expect(a.sortedRows == b.sortedRows, "\(a.name), seed \(seed), step \(step)")

@@ -61,13 +61,23 @@ final class ControllerLab: NamespaceLab {
         try #require(wait { (try? get("/v1/status")) != nil }, "\(allLogs)")
     }
 
-    /// A controller that leads hosts and is told by another; beside that.
-    func startPhysical(_ name: String, port: Int) throws {
+    /// One of several that share the work, which answers at an interface of its own.
+    func startSharing(_ name: String, sets: Int, channel: Int, api: Int) throws {
         try run(
             name, WeftProgram.path, in: "A",
             [
-                "controller", "--role", "physical", "--name", name, "--logical", "tcp:198.18.7.1:6654", "--listen", "tcp:198.18.7.1:\(port)",
+                "controller", "--role", "logical", "--name", name, "--sets", "\(sets)", "--lease", "1", "--store", folder.name("store.sqlite"),
+                "--channel", "tcp:198.18.7.1:\(channel)", "--api", "tcp:127.0.0.1:\(api)",
             ])
+        try #require(wait { (try? get("/v1/status", port: api)) != nil }, "\(allLogs)")
+    }
+
+    /// A controller that leads hosts and is told by others; beside those.
+    func startPhysical(_ name: String, port: Int, logical: [Int] = [6654]) throws {
+        try run(
+            name, WeftProgram.path, in: "A",
+            ["controller", "--role", "physical", "--name", name, "--listen", "tcp:198.18.7.1:\(port)"]
+                + logical.flatMap { ["--logical", "tcp:198.18.7.1:\($0)"] })
     }
 
     func startHosts() throws { for host in ["A", "B"] { try startHost(host) } }
@@ -98,7 +108,8 @@ final class ControllerLab: NamespaceLab {
     struct Unanswered: Error { var errors: String }
 
     /// Asks over HTTP, from the controller's namespace.
-    func http(_ method: String, _ path: String, _ body: String? = nil) throws -> (status: Int, body: [String: Any]) {
+    func http(_ method: String, _ path: String, _ body: String? = nil, port: Int = ControllerLab.apiPort) throws -> (status: Int, body: [String: Any])
+    {
         let script = """
             import sys, urllib.request, urllib.error
             r = urllib.request.Request(sys.argv[2], method=sys.argv[1], data=sys.argv[4].encode() if len(sys.argv) > 4 else None,
@@ -112,7 +123,7 @@ final class ControllerLab: NamespaceLab {
             """
         let outcome = try WeftProgram.runTool(
             "ip",
-            ["netns", "exec", name("A"), "python3", "-c", script, method, "http://127.0.0.1:\(Self.apiPort)\(path)", token]
+            ["netns", "exec", name("A"), "python3", "-c", script, method, "http://127.0.0.1:\(port)\(path)", token]
                 + (body.map { [$0] } ?? []),
             in: folder)
         let lines = outcome.text.split(separator: "\n", maxSplits: 1)
@@ -121,8 +132,8 @@ final class ControllerLab: NamespaceLab {
         return (status, object ?? [:])
     }
 
-    func get(_ path: String) throws -> [String: Any] {
-        let (status, body) = try http("GET", path)
+    func get(_ path: String, port: Int = ControllerLab.apiPort) throws -> [String: Any] {
+        let (status, body) = try http("GET", path, port: port)
         guard status == 200 else { throw Unanswered(errors: "\(status) \(body)") }
         return body
     }

@@ -131,6 +131,66 @@ import Testing
         #expect(lab.wait { lab.ping("web1", "10.0.1.11") || lab.ping("web1", "10.0.2.10") })
     }
 
+    @Test func controllersThatShareTheWorkTakeItOverFromEachOtherWhileTrafficGoesOn() throws {
+        guard isAvailable() else { return }
+        let lab = try ControllerLab()
+        defer { lab.remove() }
+        try lab.startSharing("one", sets: 2, channel: 6654, api: 8653)
+        try lab.startSharing("two", sets: 2, channel: 6655, api: 8654)
+        func leaders(_ port: Int) -> [String] {
+            ((try? lab.get("/v1/status", port: port)["sets"] as? [[String: Any]]) ?? []).map { $0["leader"] as? String ?? "" }
+        }
+        try #require(lab.wait { leaders(8653) == ["one", "two"] && leaders(8654) == ["one", "two"] }, "\(lab.allLogs)")
+        func hears(_ host: String) -> Bool {
+            ((try? lab.get("/v1/status", port: 8654)["hosts"] as? [[String: Any]]) ?? []).contains { $0["host"] as? String == host }
+        }
+        // One host by way of a physical controller, the other customizes itself: both hear both.
+        try lab.startPhysical("p", port: 6653, logical: [6654, 6655])
+        try lab.startHost("A", ["--controller", "tcp:198.18.7.1:6653"])
+        try lab.startHost("B", ["--chassis", "tcp:198.18.7.1:6654", "--chassis", "tcp:198.18.7.1:6655"])
+        #expect(try lab.net("apply", lab.write(), "--yes").code == 0)
+        try #require(lab.wait { isLed(lab, "A", by: "p") && isLed(lab, "B", by: "chassis/B") }, "\(lab.allLogs)")
+        try lab.configureWorkloads()
+        // A tenant of the other one's, with addresses that the first has too; whoever does not compute it says who does.
+        let green =
+            #"{"switches": {"web": {"ports": {"vm1": {"mac": "02:00:00:00:00:01", "addresses": "10.0.1.10", "host": "A"}, "#
+            + #""vm2": {"mac": "02:00:00:00:00:02", "addresses": "10.0.1.11", "host": "B"}}}}}"#
+        let blueAlone = try ["A", "B"].map { try lab.entries($0).count }
+        let put = try lab.http("PUT", "/v1/tenants/green?wait=5000", green, port: 8654)
+        #expect(put.status == 201 && (put.body["waiting"] as? [String])?.isEmpty == true, "\(put)\n\(lab.allLogs)")
+        let before = try ["A", "B"].map { try lab.entries($0) }
+        #expect(before[0].count > blueAlone[0] && before[1].count > blueAlone[1])
+        try #require(lab.wait { (try? lab.get("/v1/tenants/green")) != nil })
+        let refused = try lab.http("PUT", "/v1/tenants/green/switches/web/ports/vm3", #"{"mac": "02:00:00:00:00:03", "host": "A"}"#)
+        #expect(refused.status == 503 && "\(refused.body)".contains("controller two leads"), "\(refused)")
+        #expect(lab.ping("web1", "10.0.1.11") && lab.ping("web1", "10.0.2.10"))
+
+        let result = try lab.pinging("web1", "10.0.2.10", milliseconds: 10) {
+            lab.crash("two")
+            // Once its lease has ended the first computes both sets.
+            try #require(lab.wait { leaders(8653) == ["one", "one"] }, "\(lab.allLogs)")
+            #expect(try ["A", "B"].map { try lab.entries($0) } == before)
+            let taken = try lab.http(
+                "PUT", "/v1/tenants/green/switches/web/ports/vm3?wait=5000", #"{"mac": "02:00:00:00:00:03", "host": "A"}"#)
+            #expect(taken.status == 201 && (taken.body["waiting"] as? [String])?.isEmpty == true, "\(taken)\n\(lab.allLogs)")
+            // It begins again, has its share, and goes on with the same numbers.
+            try lab.startSharing("two", sets: 2, channel: 6655, api: 8654)
+            try #require(lab.wait { leaders(8653) == ["one", "two"] && leaders(8654) == ["one", "two"] }, "\(lab.allLogs)")
+            try #require(lab.wait { hears("A") && hears("B") }, "\(lab.allLogs)")
+            let removed = try lab.http("DELETE", "/v1/tenants/green/switches/web/ports/vm3?wait=5000", port: 8654)
+            #expect(removed.status == 200 && (removed.body["waiting"] as? [String])?.isEmpty == true, "\(removed)\n\(lab.allLogs)")
+            #expect(try ["A", "B"].map { try lab.entries($0) } == before)
+        }
+        #expect(result.sent > 100 && result.lost == 0, "\(result)")
+        // The one that gives out hosts ends.
+        lab.crash("one")
+        try #require(lab.wait { leaders(8654) == ["two", "two"] }, "\(lab.allLogs)")
+        let rule = #"[{"direction": "out", "verdict": "drop", "protocol": "icmp"}]"#
+        let last = try lab.http("PUT", "/v1/tenants/blue/switches/db/access?wait=5000", rule, port: 8654)
+        #expect(last.status == 201 && (last.body["waiting"] as? [String])?.isEmpty == true, "\(last)\n\(lab.allLogs)")
+        #expect(!lab.ping("web1", "10.0.2.10") && lab.ping("web1", "10.0.1.11"))
+    }
+
     @Test func whatTheCommandLineSaysHoldsWhenTheConfigurationIsReadAnew() throws {
         let folder = TemporaryFolder()
         let process = Process()
@@ -164,6 +224,8 @@ import Testing
         #expect(try run("controller", "--role", "logical").contains("--role logical needs a --channel"))
         #expect(try run("controller", "--logical", "tcp:1").contains("--logical is for --role physical"))
         #expect(try run("controller", "--role", "physical", "--logical", "tcp:1", "--network", "x").contains("--network is for logical controllers"))
+        #expect(try run("controller", "--sets", "2").contains("--sets 2 takes --role logical"))
+        #expect(try run("controller", "--sets", "17").contains("--sets 17: must be 1 to 16"))
         #expect(try run("controller", "--channel", "tls:127.0.0.1:1").contains("tls: addresses need --tls-key"))
         #expect(try run("switch", "--chassis", "tcp:127.0.0.1:6654").contains("--chassis needs --host"))
         #expect(try run("switch", "--host", "A", "--chassis", "ptcp:1").contains("--chassis ptcp:1: must be like"))

@@ -3,96 +3,109 @@ import Translation
 
 /// What a physical controller, or a host in chassis mode, has of the universal plane: the entries of those datapaths that its hosts implement, and their facts.
 ///
+/// Each set of datapaths may be told by another controller. A host counts as known once all sets have been told of it, so that none is given half of what it needs.
+///
 /// Invariant: after every update each host's program is what the logical controller's process would make it (tested on random edits). An update that does not fit
 /// throws and leaves the copy as it was; what is missing is then asked for by digests. Used by one thread at a time.
 ///
 /// Cost: an update costs its own size and, for each host that it concerns, the modifications that this host is told.
 public final class UniversalCopy: UniversalPlane {
-    private struct HostCopy {
-        var number: UInt64
-        var facts: Set<HostFact>
-        /// Those among the facts.
-        var datapaths: Set<UInt64> = []
-
-        mutating func findDatapaths() {
-            datapaths = []
-            for case .datapath(let d) in facts { datapaths.insert(d) }
-        }
-    }
     private typealias Group = [FlowEntry.Identity: FlowEntry]
 
-    public private(set) var revision: UInt64 = 0
+    /// Sets of datapaths that there are.
+    public var setCount = 1
+    /// Grows with every update; what hosts are told has it in place of a revision, since sets have revisions of their own.
+    public private(set) var sequence: UInt64 = 0
+    /// By set.
+    public private(set) var revisions: [Int: UInt64] = [:]
     private var hosts: [String: HostCopy] = [:]
     private var groups: [UniversalGroup: Group] = [:]
 
     public init() {}
 
     public var hostNames: [String] { hosts.keys.sorted() }
-    public func contains(_ host: String) -> Bool { hosts[host] != nil }
+    /// Whether all sets have told of the host.
+    public func contains(_ host: String) -> Bool { hosts[host].map(isWhole) ?? false }
+    private func isWhole(_ host: HostCopy) -> Bool { host.said.count >= setCount }
     /// The datapaths of which it has entries.
     public var datapaths: Set<UInt64> { Set(groups.keys.map(\.datapath)) }
     public func universalEntries(_ group: UniversalGroup) -> [FlowEntry] { groups[group].map { Array($0.values) } ?? [] }
-    public var digests: [ChannelMessage.GroupDigest] { groups.map { .init(group: $0.key, digest: UniversalDigest($0.value.values)) } }
+    public func digests(set: Int) -> [ChannelMessage.GroupDigest] {
+        groups.filter { setCount == 1 || NumberSpace.set(of: $0.key.datapath) == set }.map {
+            .init(group: $0.key, digest: UniversalDigest($0.value.values))
+        }
+    }
 
     /// Everything that a host is to have; nil for one that is not here.
     public func snapshot(host name: String) -> HostSnapshot? {
-        guard let host = hosts[name] else { return nil }
+        guard let host = hosts[name], isWhole(host) else { return nil }
+        let facts = host.facts
         var devices: [HostDevice] = []
-        for case .device(let d) in host.facts { devices.append(d) }
+        for case .device(let d) in facts { devices.append(d) }
         return HostSnapshot(
-            host: name, revision: revision, program: HostCustomizer(host: host.number).program(host.facts, self),
+            host: name, revision: sequence, program: HostCustomizer(host: host.number).program(facts, self),
             devices: devices.sorted { ($0.number, $0.name) < ($1.number, $1.name) })
     }
 
-    /// Forgets a host, and the entries that only it needed.
-    public func forget(_ name: String) {
-        guard hosts.removeValue(forKey: name) != nil else { return }
+    /// Forgets what a set has told of a host, and the entries that only it needed.
+    public func forget(_ name: String, set: Int) {
+        guard hosts[name] != nil else { return }
+        _ = hosts[name]!.forget(set: set)
+        if hosts[name]!.said.isEmpty { hosts[name] = nil }
         dropUnneeded()
     }
 
     /// What changed of a host's entries and devices; nil: it has to be compared, since it is known by another number now.
     public typealias Outcome = (host: String, update: HostUpdate?)
 
-    /// Takes an update over, as a whole or not at all; returns what each host that it concerns is to do.
+    /// Takes an update over, as a whole or not at all; returns what each host that it concerns, and that is known, is to do.
     public func apply(_ update: UniversalUpdate) throws(ChannelError) -> [Outcome] {
         try check(update)
+        sequence += 1
         var deltas: [String: HostDelta] = [:]
         var gone: [String] = []
         var renumbered: Set<String> = []
         // Hosts of before, and the datapaths that they had.
         var had: [String: Set<UInt64>] = [:]
+        var mayLeave = false
         for part in update.hosts {
             guard !part.isGone else {
-                hosts[part.name] = nil
-                gone.append(part.name)
+                if let old = hosts[part.name] {
+                    _ = hosts[part.name]!.forget(set: update.set)
+                    if hosts[part.name]!.said.isEmpty { hosts[part.name] = nil }
+                    if isWhole(old) || hosts[part.name] == nil { gone.append(part.name) }
+                } else {
+                    gone.append(part.name)
+                }
+                mayLeave = true
                 continue
             }
-            var delta = HostDelta()
-            if let old = hosts[part.name] {
-                if old.number != part.number { renumbered.insert(part.name) }
-                had[part.name] = old.datapaths
-            } else {
-                had[part.name] = []
-                hosts[part.name] = HostCopy(number: part.number, facts: [])
+            var host = hosts.removeValue(forKey: part.name) ?? HostCopy(number: part.number)
+            let wasWhole = isWhole(host)
+            had[part.name] = wasWhole ? host.datapaths : []
+            if host.number != part.number {
+                if wasWhole { renumbered.insert(part.name) }
+                host.number = part.number
+                mayLeave = true
             }
+            var (removed, added) = (Set(part.removed), Set(part.added))
             if part.isWhole {
-                let (new, old) = (Set(part.added), hosts[part.name]!.facts)
-                delta.removed = Array(old.subtracting(new))
-                delta.added = Array(new.subtracting(old))
-                hosts[part.name]!.facts = new
-            } else {
-                (delta.removed, delta.added) = (part.removed, part.added)
-                hosts[part.name]!.facts.subtract(part.removed)
-                hosts[part.name]!.facts.formUnion(part.added)
+                let old = host.said[update.set] ?? []
+                (removed, added) = (old.subtracting(added), added.subtracting(old))
             }
-            hosts[part.name]!.number = part.number
-            hosts[part.name]!.findDatapaths()
-            deltas[part.name] = delta
+            mayLeave = mayLeave || removed.contains { if case .datapath = $0 { true } else { false } }
+            let delta = host.change(set: update.set, removed: removed, added: added)
+            hosts[part.name] = host
+            guard isWhole(host) else { continue }
+            // One that was not known before gets everything.
+            var everything = HostDelta()
+            if !wasWhole { everything.added = host.facts }
+            deltas[part.name] = wasWhole ? delta : everything
         }
         let changes = update.groups.map { key, entries in (key: key, change: Self.change(&groups[key], by: entries)) }
         // Hosts are told of entries of datapaths that they had and have.
         if !changes.isEmpty {
-            for (name, host) in hosts {
+            for (name, host) in hosts where isWhole(host) {
                 let now = host.datapaths
                 let kept = had[name]?.intersection(now) ?? now
                 for (key, change) in changes where kept.contains(key.datapath) && (key.host == 0 || key.host == host.number) {
@@ -101,22 +114,21 @@ public final class UniversalCopy: UniversalPlane {
                 }
             }
         }
-        revision = update.revision
+        revisions[update.set] = update.revision
         let outcomes: [Outcome] =
-            gone.map { ($0, HostUpdate(host: $0, revision: revision, modifications: [], closed: [], opened: [], isGone: true)) }
+            gone.map { ($0, HostUpdate(host: $0, revision: sequence, modifications: [], closed: [], opened: [], isGone: true)) }
             + deltas.map { name, delta in
                 if renumbered.contains(name) { return (name, nil) }
                 let devices = HostCustomizer.devices(delta.removed, delta.added)
                 return (
                     name,
                     HostUpdate(
-                        host: name, revision: revision, modifications: HostCustomizer(host: hosts[name]!.number).modifications(delta, self),
+                        host: name, revision: sequence, modifications: HostCustomizer(host: hosts[name]!.number).modifications(delta, self),
                         closed: devices.closed, opened: devices.opened, isGone: false)
                 )
             }
         // Only hosts that went or lost a datapath leave something behind.
-        let mayLeave = !gone.isEmpty || deltas.values.contains { $0.removed.contains { if case .datapath = $0 { true } else { false } } }
-        if mayLeave || !renumbered.isEmpty { dropUnneeded() }
+        if mayLeave { dropUnneeded() }
         return outcomes.sorted { $0.host < $1.host }
     }
 
@@ -126,10 +138,12 @@ public final class UniversalCopy: UniversalPlane {
         for part in update.hosts {
             guard names.insert(part.name).inserted else { throw ChannelError("host \(part.name) is told twice") }
             if part.isGone { continue }
-            let old = hosts[part.name]
             if !part.isWhole {
-                if let old, old.number != part.number { throw ChannelError("host \(part.name) has number \(old.number), not \(part.number)") }
-                let facts = old?.facts ?? []
+                let old = hosts[part.name]
+                let facts = old?.said[update.set] ?? []
+                if let old, !facts.isEmpty, old.number != part.number {
+                    throw ChannelError("host \(part.name) has number \(old.number), not \(part.number)")
+                }
                 let removed = Set(part.removed)
                 for fact in part.removed where !facts.contains(fact) { throw ChannelError("host \(part.name) has no such fact: \(fact)") }
                 for fact in part.added where facts.contains(fact) && !removed.contains(fact) {

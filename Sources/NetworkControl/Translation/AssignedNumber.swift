@@ -65,7 +65,7 @@ extension NetworkTranslation {
         for n in all where n.kind == .hostPort {
             let parts = n.name.split(separator: " ").compactMap { UInt64($0) }
             guard parts.count == 2, let number = n.number else { continue }
-            ports[parts[0], default: HostPorts()].restore(parts[1], number: UInt32(truncatingIfNeeded: number))
+            ports[parts[0], default: HostPorts(numbers)].restore(parts[1], number: UInt32(truncatingIfNeeded: number))
         }
     }
 }

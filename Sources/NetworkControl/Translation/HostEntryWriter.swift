@@ -13,15 +13,22 @@ public struct HostProgram: Sendable {
 /// that one remote, which says by its state whether the far end answers, and by which no packets go.
 public struct HostPorts: Sendable {
     public static let tunnel: UInt32 = 0xfe00
+    private let space: NumberSpace
     private var numbers: [UInt64: UInt32] = [:]
     private var logical: [UInt32: UInt64] = [:]
-    private var next: UInt32 = 1
+    private var next: UInt32
     private var free: [UInt32] = []
     /// Ports whose numbers were given out or back since they were last asked for.
     var touched: Set<UInt64> = []
 
+    init(_ space: NumberSpace) {
+        self.space = space
+        next = space.portBase + 1
+    }
+
     /// Begins with a number that was given out before.
     mutating func restore(_ port: UInt64, number: UInt32) {
+        if space.isShared, Self.isWatch(port) { return }
         numbers[port] = number
         logical[number] = port
         while next <= number {
@@ -34,9 +41,15 @@ public struct HostPorts: Sendable {
     /// The number of a logical port that is on this host, a new one if it has none.
     mutating func number(of port: UInt64) -> UInt32 {
         if let known = numbers[port] { return known }
+        if space.isShared, Self.isWatch(port) {
+            let number = Self.tunnel - UInt32(truncatingIfNeeded: port)
+            numbers[port] = number
+            logical[number] = port
+            return number
+        }
         let number = free.popLast() ?? next
         if number == next { next += 1 }
-        precondition(number < Self.tunnel, "a host has at most \(Self.tunnel - 1) ports")
+        precondition(number - space.portBase <= space.ports, "a host has at most \(space.ports) ports")
         numbers[port] = number
         logical[number] = port
         touched.insert(port)
@@ -45,8 +58,9 @@ public struct HostPorts: Sendable {
 
     mutating func release(_ port: UInt64) {
         guard let number = numbers.removeValue(forKey: port) else { return }
-        touched.insert(port)
         logical[number] = nil
+        if space.isShared, Self.isWatch(port) { return }
+        touched.insert(port)
         free.append(number)
     }
 

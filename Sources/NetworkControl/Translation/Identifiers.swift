@@ -7,27 +7,36 @@ public struct Identifiers: Sendable {
     private var names: [String] = [""]
     private var free: [UInt32] = []
     private var freeFrom = 0
+    /// Numbers begin behind this one; `names` begins there too.
+    private let base: UInt32
     private let limit: UInt32
     /// Names whose numbers were given out or back since the last `takeChanges`; nil while nobody wants to know.
     private var touched: Set<String>?
 
-    public init(limit: UInt64 = RegisterMap.identifierLimit) { self.limit = UInt32(limit) }
+    /// - Parameters:
+    ///   - base: what numbers begin behind.
+    ///   - limit: how many there are.
+    public init(base: UInt64 = 0, limit: UInt64 = RegisterMap.identifierLimit) {
+        self.base = UInt32(base)
+        self.limit = UInt32(limit)
+    }
 
     /// The names whose numbers were given out or back since the last call, and the highest number that was ever given out.
     mutating func takeChanges() -> (names: [(name: String, number: UInt32?)], highest: Int) {
         defer { touched = [] }
-        return ((touched ?? []).map { ($0, numbers[$0]) }, names.count - 1)
+        return ((touched ?? []).map { ($0, numbers[$0]) }, Int(base) + names.count - 1)
     }
 
     /// Begins with numbers that were given out before; none is in use yet.
     mutating func restore(_ all: [(name: String, number: UInt32)], highest: Int) {
-        let last = max(highest, all.reduce(0) { max($0, Int($1.number)) })
-        names = Array(repeating: "", count: last + 1)
+        let last = max(highest, all.reduce(0) { max($0, Int($1.number)) }, Int(base))
+        names = Array(repeating: "", count: last - Int(base) + 1)
         for (name, number) in all {
+            precondition(number > base && number - base <= limit, "\(number) is the number of '\(name)', and of another set")
             numbers[name] = number
-            names[Int(number)] = name
+            names[Int(number - base)] = name
         }
-        free = (1..<max(names.count, 1)).filter { names[$0].isEmpty }.map(UInt32.init)
+        free = (1..<max(names.count, 1)).filter { names[$0].isEmpty }.map { base + UInt32($0) }
         freeFrom = 0
         touched = []
     }
@@ -37,17 +46,26 @@ public struct Identifiers: Sendable {
         if let known = numbers[name] { return UInt64(known) }
         let number: UInt32
         if names.count <= Int(limit) {
-            number = UInt32(names.count)
+            number = base + UInt32(names.count)
             names.append(name)
         } else {
             precondition(freeFrom < free.count, "all \(limit) identifiers are in use")
             number = free[freeFrom]
             freeFrom += 1
-            names[Int(number)] = name
+            names[Int(number - base)] = name
         }
         numbers[name] = number
         touched?.insert(name)
         return UInt64(number)
+    }
+
+    /// Lets a name have a number that was given to it elsewhere.
+    mutating func adopt(_ name: String, _ number: UInt32) {
+        if numbers[name] == number { return }
+        precondition(numbers[name] == nil && number > base && number - base <= limit)
+        while names.count <= Int(number - base) { names.append("") }
+        numbers[name] = number
+        names[Int(number - base)] = name
     }
 
     public func existing(_ name: String) -> UInt64? { numbers[name].map(UInt64.init) }
@@ -64,7 +82,10 @@ public struct Identifiers: Sendable {
     }
 
     /// The name that has a number, or had it last.
-    public func name(_ number: UInt64) -> String? { number > 0 && number < UInt64(names.count) ? names[Int(number)] : nil }
+    public func name(_ number: UInt64) -> String? {
+        guard number > base, number - UInt64(base) < UInt64(names.count) else { return nil }
+        return names[Int(number - UInt64(base))]
+    }
 }
 
 /// 24 bits of the names of ports and datapaths; see `RegisterMap.check`.

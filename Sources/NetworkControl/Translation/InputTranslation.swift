@@ -10,8 +10,8 @@ struct InputTranslation {
     private let tables: ControlTables
     private let extras: Interner<AccessExtras>
     /// Datapaths and ports.
-    private(set) var ports = Identifiers()
-    private(set) var datapaths = Identifiers()
+    private(set) var ports: Identifiers
+    private(set) var datapaths: Identifiers
     private(set) var hosts = Identifiers(limit: UInt64(NetworkLimits.hosts))
     /// Sets of addresses and ports, rules, policies: never on the wire.
     private(set) var symbols = Identifiers(limit: 0xffff_fffe)
@@ -20,7 +20,9 @@ struct InputTranslation {
     private var released: [(keyPath: WritableKeyPath<InputTranslation, Identifiers>, name: String)] = []
     private var claimed: Set<String> = []
 
-    init(tables: ControlTables, extras: Interner<AccessExtras>) {
+    init(tables: ControlTables, extras: Interner<AccessExtras>, numbers: NumberSpace) {
+        ports = Identifiers(base: numbers.base, limit: numbers.identifiers)
+        datapaths = Identifiers(base: numbers.base, limit: numbers.identifiers)
         self.tables = tables
         self.extras = extras
         tables.setMembers.insert([0, 0, 0, 0, 0])
@@ -34,6 +36,9 @@ struct InputTranslation {
         hosts = other.hosts
         symbols = other.symbols
     }
+
+    /// Lets a host have the number that it has everywhere.
+    mutating func adopt(host name: String, number: UInt64) { hosts.adopt(name, UInt32(truncatingIfNeeded: number)) }
 
     /// What is kept over restarts.
     static var identifiers: [(kind: AssignedNumber.Kind, path: WritableKeyPath<InputTranslation, Identifiers>)] {

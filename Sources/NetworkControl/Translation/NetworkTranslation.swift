@@ -11,6 +11,7 @@ import TableEngine
 /// Invariant: after every change all tables are those of a full computation (tested on random edits). Used by one thread at a time.
 public final class NetworkTranslation {
     public let engine = TableEngine()
+    public let numbers: NumberSpace
     let control: ControlTables
     let forwarding: ForwardingTables
     let extras: Interner<AccessExtras>
@@ -38,14 +39,19 @@ public final class NetworkTranslation {
     let sectionsByDatapath: [RowIndex]
     let addressesByPort: RowIndex
 
-    /// - Parameter makeMAC: 46 bits of a router port's MAC from its seed; nil: the usual way.
-    public convenience init(makeMAC: ((UInt64) -> UInt64)? = nil) { self.init(makeMAC: makeMAC, numbersOf: nil) }
+    /// - Parameters:
+    ///   - makeMAC: 46 bits of a router port's MAC from its seed; nil: the usual way.
+    ///   - numbers: those that it may give out.
+    public convenience init(makeMAC: ((UInt64) -> UInt64)? = nil, numbers: NumberSpace = .whole) {
+        self.init(makeMAC: makeMAC, numbers: numbers, numbersOf: nil)
+    }
 
     /// One without elements in which names have the numbers that they have here, to try a change with.
-    public func copy() -> NetworkTranslation { NetworkTranslation(numbersOf: self) }
+    public func copy() -> NetworkTranslation { NetworkTranslation(numbers: numbers, numbersOf: self) }
 
     /// - Parameter other: names keep the numbers that they have there.
-    init(makeMAC: ((UInt64) -> UInt64)? = nil, numbersOf other: NetworkTranslation?) {
+    init(makeMAC: ((UInt64) -> UInt64)? = nil, numbers: NumberSpace, numbersOf other: NetworkTranslation?) {
+        self.numbers = numbers
         extras = other?.extras ?? Interner()
         nextHops = other?.nextHops ?? Interner()
         control = ControlTables(engine)
@@ -66,7 +72,7 @@ public final class NetworkTranslation {
         hostsByNumber = control.hosts.index(on: [0])
         addressesByPort = control.portAddresses.index(on: [0, 1])
         sectionsByDatapath = sections.map { $0.relation.index(on: [0]) }
-        input = InputTranslation(tables: control, extras: extras)
+        input = InputTranslation(tables: control, extras: extras, numbers: numbers)
         if let other {
             input.takeNumbers(from: other.input)
             ports = other.ports
@@ -184,6 +190,12 @@ public final class NetworkTranslation {
         return names.sorted()
     }
 
+    /// Lets a host have the number that it has everywhere; before it is put.
+    public func adopt(host name: String, number: UInt64) { input.adopt(host: name, number: number) }
+
+    /// How many numbers of ports a host has in use.
+    public func portCount(host name: String) -> Int { input.hosts.existing(name).flatMap { ports[$0]?.all.count } ?? 0 }
+
     public func hostNumber(_ name: String) -> UInt64? { input.hosts.existing(name) }
 
     func hostAddress(_ host: UInt64) -> IPAddress? {
@@ -227,7 +239,7 @@ public final class NetworkTranslation {
             }
         guard let name = place, let host = input.hosts.existing(name) else { return nil }
         numberPorts(of: host)
-        return (name, ports[host, default: HostPorts()].number(of: p))
+        return (name, ports[host, default: HostPorts(numbers)].number(of: p))
     }
 
     /// The hosts whose tunnels a host watches, by name, with the number of the port that says whether they answer, and where they are.
@@ -250,6 +262,6 @@ public final class NetworkTranslation {
         forwarding.watches.forEach(watchesByHost, [host]) { row in
             if ports[host]?.all[HostPorts.watch(row[1])] == nil { unnumbered.append(HostPorts.watch(row[1])) }
         }
-        for port in unnumbered.sorted() { _ = ports[host, default: HostPorts()].number(of: port) }
+        for port in unnumbered.sorted() { _ = ports[host, default: HostPorts(numbers)].number(of: port) }
     }
 }

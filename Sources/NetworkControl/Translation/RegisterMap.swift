@@ -55,6 +55,7 @@ public enum RegisterMap {
 
     /// Identifiers of ports have 24 bits, and so have those of datapaths: both fit into the context that travels.
     public static let identifierLimit: UInt64 = 0xff_fffe
+    public static let identifierMask: UInt64 = 0xff_ffff
     /// The egress that means all ports of a switch.
     public static func flood(of datapath: UInt64) -> UInt64 { 0x0100_0000 | datapath }
 }

@@ -7,8 +7,8 @@ import Translation
 /// The logical controller's end of the channels: tells physical controllers and hosts in chassis mode what concerns their hosts, gives out mastership of hosts, and
 /// answers packets (spec 002 J13, H10, H11).
 ///
-/// It serves while its controller leads; others are sent on. A receiver that does not keep up is sent away, and told what it lacks when it comes again. Runs on the
-/// controller's queue.
+/// Receivers are told which sets of datapaths this controller leads, which may be none, and subscribe for these. One that does not keep up is sent away, and told what
+/// it lacks when it comes again. Runs on the controller's queue.
 public final class ChannelService {
     /// Bytes that may wait for a receiver when there is more to tell.
     static let backlogLimit = 256 << 20
@@ -39,7 +39,7 @@ public final class ChannelService {
     /// Gives receivers their parts of a change.
     func publish(_ change: UniversalChange, _ logical: LogicalController) {
         for r in receivers.values {
-            guard let update = r.subscription.update(change, logical) else { continue }
+            guard let update = r.subscriptions[logical.set]?.update(change, logical) else { continue }
             if r.transport.backlog() > Self.backlogLimit {
                 r.close("it does not keep up")
             } else {
@@ -56,12 +56,22 @@ public final class ChannelService {
         for r in receivers.values where r.name == owner { r.send(.revoked(host: host)) }
     }
 
-    /// The controller does not lead any more.
-    func leave(_ leader: String?) {
-        for r in receivers.values {
-            r.send(.follows(leader: leader))
-            r.close("another controller leads")
+    /// The controller leads other sets than before.
+    func tellLeads() {
+        for r in receivers.values where r.name != nil {
+            for set in r.subscriptions.keys where core.led[set] == nil { r.subscriptions[set] = nil }
+            if core.led[1] == nil { r.waiting = [] }
+            r.send(.leads(leads))
         }
+    }
+
+    /// The controller stops.
+    func leave() { for r in receivers.values { r.close("the controller stops") } }
+
+    private var leads: ChannelMessage.Leads {
+        .init(
+            sets: core.options.sets,
+            led: core.led.values.sorted { $0.number < $1.number }.map { .init(set: $0.number, generation: $0.mastership.generation) })
     }
 
     /// The hosts of receivers, as those told.
@@ -78,58 +88,26 @@ public final class ChannelService {
     // MARK: - Conversations
 
     /// One connection with a physical controller, or a host that customizes itself.
-    private final class Receiver: StreamConversation {
+    private final class Receiver: ChannelConversation {
         private unowned let service: ChannelService
-        let peer: String
-        let transport: StreamTransport
-        private var decoder = ChannelCodec.Decoder()
-        private var liveness = ChannelLiveness()
-        private var isOpen = true
         var name: String?
-        var subscription = UniversalSubscription()
-        var have: [UniversalGroup: UniversalDigest] = [:]
+        /// By set.
+        var subscriptions: [Int: UniversalSubscription] = [:]
+        var have: [Int: [UniversalGroup: UniversalDigest]] = [:]
         /// Hosts that it asks to lead and does not yet.
         var waiting: Set<String> = []
         var states: [String: PhysicalController.HostState] = [:]
 
         init(_ service: ChannelService, _ peer: String, _ transport: StreamTransport) {
             self.service = service
-            self.peer = peer
-            self.transport = transport
+            super.init(peer: peer, transport: transport, log: service.log)
         }
 
-        func send(_ message: ChannelMessage) { if isOpen { transport.send(ChannelCodec.encode(message)) } }
+        override var peerName: String { name ?? "" }
+        override func handle(_ message: ChannelMessage) throws(ChannelError) { try service.handle(message, self) }
+        override func lost(_ reason: String) { service.ended(self, reason) }
 
-        func close(_ reason: String) {
-            guard isOpen else { return }
-            isOpen = false
-            transport.close(reason)
-        }
-
-        func receive(_ bytes: [UInt8], now: UInt64) {
-            guard isOpen else { return }
-            liveness.heard(now)
-            decoder.append(bytes)
-            do throws(ChannelError) {
-                while isOpen, let message = try decoder.next() { try service.handle(message, self) }
-            } catch {
-                service.log.error("a channel ends", metadata: ["peer": "\(peer)", "name": "\(name ?? "")", "reason": "\(error)"])
-                close("\(error)")
-            }
-        }
-
-        func tick(now: UInt64) {
-            switch liveness.look(now) {
-            case .alive: break
-            case .silent: send(.echo)
-            case .dead: close("it says nothing")
-            }
-        }
-
-        func ended(reason: String) {
-            isOpen = false
-            service.ended(self, reason)
-        }
+        func contains(_ host: String) -> Bool { subscriptions.values.contains { $0.contains(host) } }
     }
 
     private func ended(_ r: Receiver, _ reason: String) {
@@ -148,28 +126,28 @@ public final class ChannelService {
             return try greet(hello, r)
         }
         guard let name = r.name else { throw ChannelError("the first message is not a hello") }
-        guard core.isMaster, let logical = core.logical else { return r.close("another controller leads") }
         switch message {
-        case .echo: r.send(.echoReply)
-        case .echoReply: break
-        case .have(let digests):
-            guard r.have.count + digests.count <= Self.digestLimit else { throw ChannelError("more than \(Self.digestLimit) digests") }
-            for d in digests { r.have[d.group] = d.digest }
-        case .subscribe(let hosts):
-            guard r.subscription.count + hosts.count <= Self.hostLimit else { throw ChannelError("more than \(Self.hostLimit) hosts") }
-            let update = r.subscription.subscribe(hosts, have: r.have, logical)
+        case .have(let set, let digests):
+            guard r.have.values.reduce(digests.count, { $0 + $1.count }) <= Self.digestLimit else {
+                throw ChannelError("more than \(Self.digestLimit) digests")
+            }
+            for d in digests { r.have[set, default: [:]][d.group] = d.digest }
+        case .subscribe(let set, let hosts):
+            // The lease may have gone while this was on its way.
+            guard let logical = core.led[set]?.logical else { break }
+            guard (r.subscriptions[set]?.count ?? 0) + hosts.count <= Self.hostLimit else { throw ChannelError("more than \(Self.hostLimit) hosts") }
             // Later it says what it has by nothing but what it was told.
-            r.have = [:]
+            let update = r.subscriptions[set, default: .init()].subscribe(hosts, have: r.have.removeValue(forKey: set) ?? [:], logical)
             r.transport.send(update.bytes)
         case .unsubscribe(let host):
-            r.subscription.unsubscribe(host)
+            for set in r.subscriptions.keys { r.subscriptions[set]!.unsubscribe(host) }
             r.waiting.remove(host)
             r.send(.unsubscribe(host: host))
         // What is not subscribed for has just been left, or is made up.
-        case .claim(let host, _) where !r.subscription.contains(host): break
+        case .claim(let host, _) where !r.contains(host): break
         case .claim(let host, let generation): claim(host, generation, r)
         case .release(let host): core.release(host, of: name)
-        case .state(let state) where !r.subscription.contains(state.host): break
+        case .state(let state) where !r.contains(state.host): break
         case .state(var state):
             state.controller = name
             r.states[state.host] = state
@@ -181,7 +159,8 @@ public final class ChannelService {
             core.release(host, of: name)
             core.leftBy(name, host)
         case .packet(let p):
-            if let answer = logical.answer(try p.value) { r.send(.answer(.init(number: p.number, answer))) }
+            let packet = try p.value
+            if let answer = core.logical(for: packet)?.answer(packet) { r.send(.answer(.init(number: p.number, answer))) }
         default: throw ChannelError("something that only a physical controller is told")
         }
     }
@@ -190,16 +169,13 @@ public final class ChannelService {
         guard hello.version == ChannelMessage.Hello.version else { throw ChannelError("it speaks version \(hello.version)") }
         guard (1...200).contains(hello.name.utf8.count) else { throw ChannelError("it has no name of 1 to 200 bytes") }
         guard hello.name != core.options.name else { throw ChannelError("it has this controller's own name") }
-        guard core.isMaster else {
-            r.send(.follows(leader: core.otherMaster()))
-            return r.close("this controller does not lead")
-        }
         // The same one again, whose old connection has not been missed yet.
         let old = receivers.values.filter { $0.name == hello.name }
         r.name = hello.name
         for other in old { other.close("it has connected anew") }
         log.notice("a controller of hosts is here", metadata: ["name": "\(hello.name)", "peer": "\(r.peer)"])
         r.send(.hello(.init(name: core.options.name)))
+        r.send(.leads(leads))
     }
 
     private func claim(_ host: String, _ held: UInt64?, _ r: Receiver) {

@@ -2,7 +2,7 @@ import Flow
 import PhysicalControl
 import Translation
 
-/// What one receiver of universal data has been told: which hosts it asked for and which datapaths these need, so that it gets those and no others (spec 000-056,
+/// What one receiver of universal data has been told of one set of datapaths: which hosts it asked for and which datapaths these need, so that it gets those and no others (spec 000-056,
 /// H10).
 ///
 /// Invariant: what it has been told together is the facts of its hosts, and the groups of every datapath that one of them implements. Cost of a change: its size,
@@ -23,7 +23,7 @@ public struct UniversalSubscription {
     /// - Parameter have: what the receiver has from before: groups that are the same are not told.
     public mutating func subscribe(_ hosts: [String], have: [UniversalGroup: UniversalDigest] = [:], _ logical: LogicalController) -> UniversalUpdate
     {
-        var update = UniversalUpdate(revision: logical.revision)
+        var update = UniversalUpdate(revision: logical.revision, set: logical.set)
         func tell(_ group: UniversalGroup) {
             var entries = UniversalUpdate.Entries(isWhole: true)
             entries.added = logical.translation.universalEntries(group)
@@ -62,7 +62,7 @@ public struct UniversalSubscription {
 
     /// The part of a change that concerns the receiver; nil when nothing does.
     public mutating func update(_ change: UniversalChange, _ logical: LogicalController) -> UniversalUpdate? {
-        var update = UniversalUpdate(revision: logical.revision)
+        var update = UniversalUpdate(revision: logical.revision, set: logical.set)
         let before = members
         var gained: [(host: UInt64, datapath: UInt64)] = []
         for (host, name) in change.gone.sorted(by: { $0.key < $1.key }) where members.removeValue(forKey: host) != nil {

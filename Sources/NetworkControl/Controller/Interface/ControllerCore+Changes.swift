@@ -66,8 +66,13 @@ extension ControllerCore {
                 guard present != nil else { throw InterfaceError.notFound(path) }
                 new.remove(at: path)
             }
-            if let logical, path.count >= 2, path[0] == "tenants" { return try edited(new, tenant: path[1], logical.network, isNew: present == nil) }
+            if path.count >= 2, path[0] == "tenants" { return try edited(new, tenant: path[1], network, isNew: present == nil) }
             let network = try new.description()
+            if options.sets > 1, network.hosts.count > NumberSpace.hostLimit {
+                throw NetworkFaults([
+                    NetworkFault(.none, "\(network.hosts.count) hosts, with several sets of datapaths at most \(NumberSpace.hostLimit)")
+                ])
+            }
             return Edited(document: new, network: network, difference: NetworkDifference(from: self.network, to: network), isNew: present == nil)
         } catch let faults as NetworkFaults {
             throw InterfaceError.invalid(faults.faults)
@@ -104,53 +109,118 @@ extension ControllerCore {
         public var isNew: Bool
     }
 
+    /// Times that a change is judged again when others' changes come first.
+    private static let attemptLimit = 100
+
     /// Makes a change and acknowledges it; for the queue.
     public func change(_ edit: Edit, _ precondition: Precondition = Precondition()) throws -> ChangeResult {
-        guard mastership != nil, let logical else { throw InterfaceError.notMaster(otherMaster()) }
+        for _ in 0..<Self.attemptLimit {
+            if let result = try changed(edit, precondition) { return result }
+            do throws(StoreError) { try follow() } catch { throw InterfaceError.store("\(error)") }
+        }
+        throw InterfaceError.store("others' changes came first \(Self.attemptLimit) times")
+    }
+
+    /// The set under whose lease an edit is written: that of its tenant, or the first; a new tenant is put into one that this controller leads.
+    private func set(for edit: Edit) throws(InterfaceError) -> (set: Int, sets: [Int]) {
+        let path = edit.path
+        if path.count >= 2, path[0] == "tenants", options.sets > 1 {
+            if let set = tenantSets[path[1]] {
+                guard led[set] != nil else { throw .notMaster(otherMaster(of: set)) }
+                return (set, [set])
+            }
+            var counted = tenantSets
+            counted.settle(network.tenants.map(\.name) + [path[1]], among: ledSets.isEmpty ? [1] : ledSets)
+            guard let set = counted[path[1]], led[set] != nil else { throw .notMaster(otherMaster()) }
+            return (set, [set])
+        }
+        guard led[1] != nil else { throw .notMaster(otherMaster()) }
+        return (1, Array(1...options.sets))
+    }
+
+    /// nil: the store has gone on meanwhile.
+    private func changed(_ edit: Edit, _ precondition: Precondition) throws -> ChangeResult? {
+        let (writing, choice) = try set(for: edit)
         let edited = try edited(edit, precondition)
-        let (new, network, isNew) = (edited.document, edited.network, edited.isNew)
         let difference = edited.difference
-        let (put, removed) = sections(from: document, to: new, edit)
+        var sets = tenantSets
+        sets.settle(edited.network.tenants.map(\.name), among: choice)
+        if options.sets > 1 { try checkPorts(difference, sets) }
+        var (put, removed) = sections(from: document, to: edited.document, edit)
+        for i in put.indices { put[i].set = put[i].tenant.flatMap { sets[$0] } ?? 0 }
         if put.isEmpty, removed.isEmpty, difference.isEmpty {
             return ChangeResult(
                 progress: Progress(revision: revision, summary: "nothing changes", changes: [], modifications: 0, hosts: [], waiting: []),
-                tag: try? read(edit.path).tag, isNew: isNew)
+                tag: try? read(edit.path).tag, isNew: edited.isNew)
         }
-        let outcome = logical.apply(network, revision: revision + 1, difference: difference)
-        try save(difference, put: put, removed: removed, numbers: outcome.numbers)
-        document = new
-        if let tenant = edited.tenant { attachments.replace(tenant.old, with: tenant.new) } else { attachments = AttachmentIndex(network) }
-        let began = DispatchTime.now().uptimeNanoseconds
-        let told = outcome.updates.map(\.host)
-        let connected = Set(physical.connectedHosts).union(channel.ledHosts)
-        var progress = Progress(
-            revision: revision, summary: difference.summary.isEmpty ? "nothing changes" : difference.summary,
-            changes: Array(difference.lines.prefix(StoredChange.Note.changeLimit)),
-            modifications: outcome.updates.reduce(0) { $0 + $1.modifications.count }, hosts: told, waiting: told)
-        let waiting = Set(told).intersection(connected)
-        if waiting.isEmpty { progress.millisecondsToForce = 0 } else { unsettled.insert(revision) }
-        running[revision] = Running(progress: progress, began: began, waiting: waiting)
-        running[revision &- UInt64(Self.progressLimit)] = nil
-        unsettled.remove(revision &- UInt64(Self.progressLimit))
-        physical.publish(outcome.updates)
-        channel.publish(outcome.change, logical)
-        tellWatchers()
-        return ChangeResult(progress: progress, tag: try? read(edit.path).tag, isNew: isNew)
-    }
-
-    func save(_ difference: NetworkDifference, put: [StoredSection], removed: [String], numbers: [AssignedNumber]) throws {
+        let (numbers, numberChanges) = hostNumbers.assigning(edited.network.hosts.map(\.name))
         let note = StoredChange.Note(
             revision: revision + 1, time: Date().timeIntervalSince1970, summary: difference.summary,
             changes: Array(difference.lines.prefix(StoredChange.Note.changeLimit)))
         do throws(StoreError) {
-            try store.commit(StoredChange(note: note, put: put, removed: removed, numbers: numbers, mastership: mastership!))
-            revision += 1
+            try store.commit(
+                StoredChange(note: note, put: put, removed: removed, hostNumbers: numberChanges, mastership: led[writing]!.mastership))
         } catch {
-            // What was computed is ahead of the store: begin anew from there.
-            logical = nil
-            loseLead("the change is not stored: \(error)")
+            switch error {
+            case .conflict where options.sets > 1: return nil
+            case .failed, .newerSchema: break
+            case .notMaster, .conflict: loseLead(writing, "the change is not stored: \(error)")
+            }
             throw InterfaceError.store("\(error)")
         }
+        let before = tenantSets
+        (document, network, tenantSets, hostNumbers) = (edited.document, edited.network, sets, numbers)
+        revision += 1
+        if let tenant = edited.tenant { attachments.replace(tenant.old, with: tenant.new) } else { attachments = AttachmentIndex(network) }
+        let outcomes: [LogicalController.Outcome]
+        do throws(StoreError) { outcomes = try compute(difference.remove, difference.put, from: before) } catch {
+            throw InterfaceError.store("\(error)")
+        }
+        let progress = begin(outcomes, difference)
+        publish(outcomes)
+        tellWatchers()
+        return ChangeResult(progress: progress, tag: try? read(edit.path).tag, isNew: edited.isNew)
+    }
+
+    /// Refuses more ports of a set on one host than there are numbers.
+    private func checkPorts(_ difference: NetworkDifference, _ sets: TenantSets) throws(InterfaceError) {
+        struct Place: Hashable {
+            var set: Int
+            var host: String
+        }
+        var more: [Place: Int] = [:]
+        func count(_ elements: [NetworkElement], _ amount: Int) {
+            for element in elements {
+                guard let host = element.portHost, let tenant = element.tenant, let set = sets[tenant] ?? tenantSets[tenant] else { continue }
+                more[Place(set: set, host: host), default: 0] += amount
+            }
+        }
+        count(difference.put, 1)
+        count(difference.remove, -1)
+        let faults = more.compactMap { place, amount -> NetworkFault? in
+            let count = (led[place.set]?.logical.translation.portCount(host: place.host) ?? 0) + amount
+            guard amount > 0, count > NumberSpace.portsPerHost else { return nil }
+            return NetworkFault(
+                .none, "host \(place.host) would have \(count) ports of one set of datapaths, and can have \(NumberSpace.portsPerHost)")
+        }
+        if !faults.isEmpty { throw .invalid(faults) }
+    }
+
+    /// Begins to watch how far a change comes.
+    private func begin(_ outcomes: [LogicalController.Outcome], _ difference: NetworkDifference) -> Progress {
+        let updates = outcomes.flatMap(\.updates)
+        let told = Set(updates.map(\.host)).sorted()
+        let connected = Set(physical.connectedHosts).union(channel.ledHosts)
+        var progress = Progress(
+            revision: revision, summary: difference.summary.isEmpty ? "nothing changes" : difference.summary,
+            changes: Array(difference.lines.prefix(StoredChange.Note.changeLimit)),
+            modifications: updates.reduce(0) { $0 + $1.modifications.count }, hosts: told, waiting: told)
+        let waiting = Set(told).intersection(connected)
+        if waiting.isEmpty { progress.millisecondsToForce = 0 } else { unsettled.insert(revision) }
+        running[revision] = Running(progress: progress, began: DispatchTime.now().uptimeNanoseconds, waiting: waiting)
+        running[revision &- UInt64(Self.progressLimit)] = nil
+        unsettled.remove(revision &- UInt64(Self.progressLimit))
+        return progress
     }
 
     /// What of the text is to be stored; for an element only its tenant is looked at.
@@ -180,10 +250,14 @@ extension ControllerCore {
     }
 
     public func plan(_ edit: Edit, _ precondition: Precondition = Precondition()) throws -> Plan {
-        guard let logical else { throw InterfaceError.notMaster(otherMaster()) }
+        _ = try set(for: edit)
         let edited = try edited(edit, precondition)
         let difference = edited.difference
-        let updates = difference.isEmpty ? [] : logical.plan(edited.network)
+        var sets = tenantSets
+        sets.settle(edited.network.tenants.map(\.name), among: ledSets)
+        let updates =
+            difference.isEmpty
+            ? [] : led.values.flatMap { $0.logical.plan(options.sets == 1 ? edited.network : sets.part($0.number, of: edited.network)) }
         return Plan(
             revision: revision, summary: difference.isEmpty ? "nothing changes" : difference.summary, changes: difference.lines,
             modifications: updates.reduce(0) { $0 + $1.modifications.count },

@@ -1,10 +1,13 @@
 import Foundation
 import LogicalNetwork
+import Logging
 import Translation
 
-/// Who leads the datapaths, and who each host.
+/// Who leads the sets of datapaths, and who each host.
 extension ControllerCore {
-    public var isMaster: Bool { mastership != nil }
+    /// Whether this controller leads something.
+    public var isMaster: Bool { !led.isEmpty }
+    public var ledSets: [Int] { led.keys.sorted() }
 
     /// Seeks it at once, as it otherwise does four times in a lease.
     public func seekLeadNow() { queue.sync { seekLead() } }
@@ -12,85 +15,102 @@ extension ControllerCore {
     func seekLead() {
         let now = Date().timeIntervalSince1970
         do throws(StoreError) {
-            if let held = mastership {
-                let kept = try store.renew([held] + hostMasterships.values, now: now, seconds: options.leaseSeconds)
-                if !kept.contains(where: { $0.scope == held.scope }) { return loseLead("another controller took it") }
-                mastership = kept.first { $0.scope == held.scope }
-                let scopes = Set(kept.map(\.scope))
-                for (host, lost) in hostMasterships where !scopes.contains(lost.scope) {
-                    hostMasterships[host] = nil
-                    if lost.owner == options.name { physical.follow(host) } else { channel.revoke(host, owner: lost.owner) }
+            try keep(now)
+            try follow()
+            try share(now)
+        } catch {
+            log.error("the store", metadata: ["reason": "\(error)"])
+            for set in led.values.filter({ $0.mastership.expires < now }).map(\.number) { loseLead(set, "the store: \(error)") }
+        }
+    }
+
+    /// Makes leases last longer.
+    private func keep(_ now: Double) throws(StoreError) {
+        if !led.isEmpty || !hostMasterships.isEmpty {
+            let kept = try store.renew(led.values.map(\.mastership) + hostMasterships.values, now: now, seconds: options.leaseSeconds)
+            let renewed = Dictionary(kept.map { ($0.scope, $0) }, uniquingKeysWith: { a, _ in a })
+            for set in led.values {
+                if let lease = renewed[set.mastership.scope] {
+                    led[set.number]!.mastership = lease
+                } else {
+                    loseLead(set.number, "another controller took it")
                 }
-                seekHosts()
-                return
             }
-            let before = try store.masterships()
-            if let taken = try store.acquire(Mastership.allDatapaths, owner: options.name, now: now, seconds: options.leaseSeconds) {
+            for (host, lost) in hostMasterships where renewed[lost.scope] == nil {
+                hostMasterships[host] = nil
+                if lost.owner == options.name { physical.follow(host) } else { channel.revoke(host, owner: lost.owner) }
+            }
+            if led[1] != nil { seekHosts() }
+        }
+        if options.sets > 1 {
+            presence = try store.acquire(Mastership.controller(options.name), owner: options.name, now: now, seconds: options.leaseSeconds)
+        }
+    }
+
+    /// Leads as many sets as are this controller's share: gives back what is more, takes what is free.
+    private func share(_ now: Double) throws(StoreError) {
+        let all = try store.masterships()
+        let share = share(all, now)
+        while led.count > share, let last = led.keys.max() {
+            let given = led[last]!
+            loseLead(last, "another controller has its share", level: .notice)
+            try store.release([given.mastership])
+        }
+        for set in 1...options.sets where led[set] == nil && led.count < share {
+            guard
+                let taken = try store.acquire(Mastership.datapaths(set), owner: options.name, now: now, seconds: options.leaseSeconds)
+            else { continue }
+            if set == 1 {
                 // Hosts that the one before led itself are led by nobody now.
-                let leader = before.first { $0.scope == Mastership.allDatapaths }?.owner
-                try store.release(before.filter { $0.owner == leader && $0.scope != Mastership.allDatapaths })
-                try takeLead(taken)
-            } else {
-                try follow()
+                let leader = all.first { $0.scope == taken.scope }?.owner
+                try store.release(all.filter { $0.owner == leader && $0.scope.hasPrefix(Mastership.host("")) })
             }
-        } catch {
-            if let held = mastership, held.expires < now {
-                loseLead("the store: \(error)")
-            } else {
-                log.error("the store", metadata: ["reason": "\(error)"])
-            }
+            try takeLead(set, taken)
         }
     }
 
-    func takeLead(_ taken: Mastership) throws(StoreError) {
-        let stored = try store.load()
-        do throws(NetworkFaults) {
-            document = try NetworkDocument(sections: stored.sections)
-            let network = try document.description()
-            let logical = LogicalController(network, revision: stored.revision, numbers: stored.numbers)
-            self.logical = logical
-            attachments = AttachmentIndex(network)
-            revision = stored.revision
-            mastership = taken
-            if !logical.unstored.isEmpty { try? save(NetworkDifference(remove: [], put: []), put: [], removed: [], numbers: logical.unstored) }
-            log.notice(
-                "leads", metadata: ["generation": "\(taken.generation)", "revision": "\(revision)", "hosts": "\(network.hosts.count)"])
-            physical.lead()
-        } catch {
-            throw .failed("the network that is stored is not taken by this version: \(error)")
+    /// Sets for each controller that is there: the same number, and those that are left over for the first by name.
+    private func share(_ all: [Mastership], _ now: Double) -> Int {
+        if options.sets == 1 { return 1 }
+        let names = all.filter { $0.scope == Mastership.controller($0.owner) && $0.expires > now }.map(\.owner).sorted()
+        guard let place = names.firstIndex(of: options.name) else { return 0 }
+        return options.sets / names.count + (place < options.sets % names.count ? 1 : 0)
+    }
+
+    private func takeLead(_ set: Int, _ taken: Mastership) throws(StoreError) {
+        // The one before may have written until its lease ended.
+        try follow()
+        let part = options.sets == 1 ? network : tenantSets.part(set, of: network)
+        let logical = LogicalController(
+            part, revision: revision, set: set, of: options.sets, numbers: try store.numbers(of: set), hosts: hostNumbers.all)
+        if !logical.unstored.isEmpty { try store.save(logical.unstored, of: set, taken) }
+        led[set] = LedSet(number: set, mastership: taken, logical: logical)
+        log.notice(
+            "leads",
+            metadata: [
+                "generation": "\(taken.generation)", "revision": "\(revision)", "hosts": "\(network.hosts.count)", "set": "\(set) of \(options.sets)",
+            ])
+        channel.tellLeads()
+        if set == 1 { physical.lead() }
+    }
+
+    func loseLead(_ set: Int, _ reason: String, level: Logger.Level = .error) {
+        log.log(level: level, "leads no longer", metadata: ["reason": "\(reason)", "set": "\(set) of \(options.sets)"])
+        led[set] = nil
+        if set == 1 {
+            hostMasterships = [:]
+            physical.follow()
         }
+        channel.tellLeads()
     }
 
-    func loseLead(_ reason: String) {
-        log.error("leads no longer", metadata: ["reason": "\(reason)"])
-        mastership = nil
-        hostMasterships = [:]
-        physical.follow()
-        channel.leave(otherMaster())
-    }
+    // MARK: - Hosts
 
-    /// Keeps up with what another controller writes, for those who ask this one.
-    func follow() throws(StoreError) {
-        let newest = try store.revision()
-        guard newest != revision || logical == nil else { return }
-        let stored = try store.load()
-        do throws(NetworkFaults) {
-            document = try NetworkDocument(sections: stored.sections)
-            let network = try document.description()
-            logical = LogicalController(network, revision: stored.revision, numbers: stored.numbers)
-            attachments = AttachmentIndex(network)
-        } catch {
-            throw .failed("\(error)")
-        }
-        revision = stored.revision
-        tellWatchers()
-    }
-
-    /// Mastership of one host for whoever asks for it; nil when another one has it, or this controller leads nothing.
+    /// Mastership of one host for whoever asks for it; nil when another one has it, or this controller does not give them out.
     ///
     /// - Parameter held: the generation that was granted before, by a controller that has ended perhaps; it goes on as long as nobody else came between.
     func claim(_ host: String, for owner: String, held: UInt64? = nil) -> UInt64? {
-        guard mastership != nil, logical?.contains(host: host) == true else { return nil }
+        guard led[1]?.logical.contains(host: host) == true else { return nil }
         if let now = hostMasterships[host] { return now.owner == owner ? now.generation : nil }
         let scope = Mastership.host(host)
         let now = Date().timeIntervalSince1970
@@ -133,11 +153,13 @@ extension ControllerCore {
         channel.grantWaiting()
     }
 
+    // MARK: - Who leads
+
     public func masterships() throws -> [Mastership] { try store.masterships() }
 
-    /// The name of who leads, when it is another one.
-    public func otherMaster() -> String? {
+    /// The name of who leads a set, when it is another one.
+    public func otherMaster(of set: Int = 1) -> String? {
         let now = Date().timeIntervalSince1970
-        return (try? store.masterships())?.first { $0.scope == Mastership.allDatapaths && $0.expires > now && $0.owner != options.name }?.owner
+        return (try? store.masterships())?.first { $0.scope == Mastership.datapaths(set) && $0.expires > now && $0.owner != options.name }?.owner
     }
 }

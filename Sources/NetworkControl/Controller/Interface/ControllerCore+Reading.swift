@@ -16,7 +16,6 @@ extension ControllerCore {
     }
 
     public var yaml: String { document.yaml }
-    public var network: NetworkDescription { logical?.network ?? NetworkDescription() }
 
     static let lists: Set<String> = ["access", "routes", "policies", "neighbors"]
     static func isCollection(_ path: NetworkDocument.Path) -> Bool { path.count % 2 == 1 }

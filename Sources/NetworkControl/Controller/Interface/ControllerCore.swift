@@ -7,12 +7,14 @@ import Translation
 
 /// A controller: the roles in one process, the store behind them, and what the interface asks of them.
 ///
-/// **A change.** It is judged as a whole, computed, stored, given to the hosts, and acknowledged, in this order; what was acknowledged is in the store. When it
-/// cannot be stored, nothing was told to any host and the computation begins anew from the store.
+/// **A change.** It is judged as a whole, stored, computed, given to the hosts, and acknowledged, in this order; what was acknowledged is in the store. The numbers that the
+/// computation comes to are stored before a host hears of them.
 ///
-/// **Mastership.** Whoever holds the lease of the datapaths computes and writes; a lease for each host says who publishes to it, and its generation is the one
-/// that the forwarding element hears (OpenFlow 1.3.5 §6.3.5). Without the lease a controller serves what the store has, follows at forwarding elements, and
-/// waits for the lease to end. Physical controllers in other processes, and hosts that customize themselves, are given leases of hosts through `channel`.
+/// **Mastership.** Tenants belong to sets of datapaths, of which there may be one. Whoever holds the lease of a set computes it, and writes what its tenants ask for;
+/// hosts and the network as a whole are written by who leads the first set. What another one has written is taken over from the store (`follow`), by every
+/// controller, and computed by those who lead what it concerns. A lease for each host, given out by who leads the first set, says who publishes to it, and its generation is the one
+/// that the forwarding element hears (OpenFlow 1.3.5 §6.3.5). A controller that leads nothing serves what the store has, follows at forwarding elements, and
+/// waits for leases to end. Physical controllers in other processes, and hosts that customize themselves, are given leases of hosts through `channel`.
 ///
 /// **Concurrency.** Everything runs on `queue`; `run` gets there from tasks.
 public final class ControllerCore: @unchecked Sendable {
@@ -21,6 +23,8 @@ public final class ControllerCore: @unchecked Sendable {
         public var name: String
         /// Where other controllers' clients find it; told to those who ask another one for changes.
         public var leaseSeconds = 5.0
+        /// Sets of datapaths, as the store has them. With several the roles are apart: no host is led by this process.
+        public var sets = 1
         public init(name: String) { self.name = name }
     }
 
@@ -45,14 +49,24 @@ public final class ControllerCore: @unchecked Sendable {
     public let physical: PhysicalController
     /// For physical controllers in other processes.
     public internal(set) var channel: ChannelService!
-    public internal(set) var logical: LogicalController?
+    /// The sets that this controller leads.
+    var led: [Int: LedSet] = [:]
+    /// The whole network, as it was last stored.
+    public internal(set) var network = NetworkDescription()
+    var tenantSets = TenantSets()
+    var hostNumbers: HostNumbers
     var document = NetworkDocument()
     /// What the ports of the network are attached to.
     var attachments = AttachmentIndex()
     var revision: UInt64 = 0
-    var mastership: Mastership?
+    var isLoaded = false
+    /// That this controller is there, by which several share sets.
+    var presence: Mastership?
     var hostMasterships: [String: Mastership] = [:]
     var timer: (any DispatchSourceTimer)?
+    var watch: (any DispatchSourceTimer)?
+    /// Milliseconds after which it is looked whether others have written.
+    static let watchInterval = 50
     struct Running {
         var progress: Progress
         var began: UInt64
@@ -74,10 +88,11 @@ public final class ControllerCore: @unchecked Sendable {
         self.options = options
         self.store = store
         self.log = log
+        hostNumbers = HostNumbers(limit: options.sets > 1 ? NumberSpace.hostLimit : NetworkLimits.hosts)
         let roles = Roles()
         physical = PhysicalController(
             logical: PhysicalController.Logical(
-                presence: { roles.core?.logical?.contains(host: $0) == true ? .present : .absent },
+                presence: { host in roles.core?.network.hosts.contains { $0.name == host } == true ? .present : .absent },
                 snapshot: { roles.core?.logical?.snapshot(host: $0) },
                 answer: { packet, done in roles.core?.logical?.answer(packet).map(done) }), log: log)
         roles.core = self
@@ -86,26 +101,44 @@ public final class ControllerCore: @unchecked Sendable {
         physical.report = { [unowned self] in take($0) }
     }
 
+    /// Of the first set, when this controller leads it.
+    public var logical: LogicalController? { led[1]?.logical }
+
+    /// Of a set that this controller leads.
+    public func logical(set: Int) -> LogicalController? { led[set]?.logical }
+
+    /// Who knows the datapath that a packet is in.
+    func logical(for packet: HostPacket) -> LogicalController? {
+        led[options.sets == 1 ? 1 : NumberSpace.set(of: packet.metadata[RegisterMap.datapath.bits.field] & RegisterMap.identifierMask)]?.logical
+    }
+
     /// Seeks the lead, and keeps it.
     public func start() {
         queue.sync { seekLead() }
+        timer = every(milliseconds: Int(options.leaseSeconds * 250)) { $0.seekLead() }
+        if options.sets > 1 { watch = every(milliseconds: Self.watchInterval) { $0.lookForChanges() } }
+    }
+
+    private func every(milliseconds: Int, _ body: @escaping (ControllerCore) -> Void) -> any DispatchSourceTimer {
         let timer = DispatchSource.makeTimerSource(queue: queue)
-        timer.schedule(deadline: .now() + options.leaseSeconds / 4, repeating: options.leaseSeconds / 4)
-        timer.setEventHandler { [unowned self] in seekLead() }
+        timer.schedule(deadline: .now() + .milliseconds(milliseconds), repeating: .milliseconds(milliseconds))
+        timer.setEventHandler { [unowned self] in body(self) }
         timer.resume()
-        self.timer = timer
+        return timer
     }
 
     /// Gives the lead back, so that another need not wait for the lease to end.
     public func stop() {
         queue.sync {
             timer?.cancel()
-            guard let mastership else { return }
-            try? store.release([mastership] + hostMasterships.values.filter { $0.owner == options.name })
-            self.mastership = nil
+            watch?.cancel()
+            try? store.release(
+                led.values.map(\.mastership) + [presence].compactMap(\.self) + hostMasterships.values.filter { $0.owner == options.name })
+            led = [:]
+            presence = nil
             // Others go on leading their hosts.
             hostMasterships = [:]
-            channel.leave(nil)
+            channel.leave()
         }
     }
 

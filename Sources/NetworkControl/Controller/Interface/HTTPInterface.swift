@@ -211,19 +211,31 @@ public struct HTTPInterface: HTTPResponder {
         var name: String
         var leads: Bool
         var leader: String?
+        /// Who leads each set of datapaths.
+        var sets: [SetLeader]
         var revision: UInt64
         var hosts: [PhysicalController.HostState]
         var masterships: [Mastership]
+    }
+    private struct SetLeader: Encodable {
+        var set: Int
+        var leader: String?
+        var tenants: Int
     }
 
     private func status() async throws -> Response {
         Self.json(
             .ok,
             try await core.run { core in
-                try Self.encode(
+                let sets = (1...core.options.sets).map { set in
+                    SetLeader(
+                        set: set, leader: core.led[set] != nil ? core.options.name : core.otherMaster(of: set),
+                        tenants: core.tenantSets.count(of: set))
+                }
+                return try Self.encode(
                     Status(
-                        name: core.options.name, leads: core.isMaster, leader: core.isMaster ? core.options.name : core.otherMaster(),
-                        revision: core.revision, hosts: core.hostStates, masterships: try core.masterships()))
+                        name: core.options.name, leads: core.isMaster, leader: sets[0].leader, sets: sets, revision: core.revision,
+                        hosts: core.hostStates, masterships: try core.masterships()))
             })
     }
 

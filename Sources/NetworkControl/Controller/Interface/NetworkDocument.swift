@@ -91,6 +91,14 @@ public struct NetworkDocument {
     /// The network that it describes, with all its faults when it is none.
     public func description() throws(NetworkFaults) -> NetworkDescription { try NetworkFile.read(root) }
 
+    /// One tenant of a network that has been judged.
+    func tenant(_ name: String) throws(NetworkFaults) -> Tenant? {
+        guard let node = node(at: ["tenants", name]) else { return nil }
+        let read = NetworkFile.readTenant(name, node)
+        guard let tenant = read.tenant, read.faults.isEmpty else { throw NetworkFaults(read.faults) }
+        return tenant
+    }
+
     // MARK: - Elements
 
     public func node(at path: Path) -> Node? {
@@ -109,6 +117,11 @@ public struct NetworkDocument {
         // tenants, NAME, switches, NAME, ports, NAME: every second component names an element.
         let owners = path.count <= 2 ? 0 : (path.count - 1) / 2 * 2
         return owners == 0 || node(at: Array(path[..<owners])) != nil
+    }
+
+    /// Takes over what is stored.
+    mutating func put(_ section: StoredSection) throws(NetworkFaults) {
+        put(try JSONReader.node(Array(section.text.utf8)), at: section.tenant.map { ["tenants", $0] } ?? [section.name])
     }
 
     public mutating func put(_ value: Node, at path: Path) { root = Self.putting(value, at: path[...], in: root) }

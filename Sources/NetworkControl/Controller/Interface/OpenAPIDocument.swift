@@ -219,6 +219,10 @@ struct OpenAPIDocument {
             "Status": record(
                 [
                     "name": word, "leads": ["type": "boolean"], "leader": word, "revision": ["type": "integer"],
+                    "sets": [
+                        "type": "array",
+                        "items": record(["set": ["type": "integer"], "leader": word, "tenants": ["type": "integer"]], optional: ["leader"]),
+                    ],
                     "hosts": ["type": "array", "items": ["type": "object"]], "masterships": ["type": "array", "items": ["type": "object"]],
                 ], optional: ["leader"]),
             "Failure": record([

@@ -3,9 +3,9 @@ import LogicalNetwork
 import PhysicalControl
 import Translation
 
-/// The role that computes: keeps a network's planes up to date and tells, for each change, which hosts have to do what.
+/// The role that computes: keeps the planes of one set of datapaths up to date and tells, for each change, which hosts have to do what (spec B128, H11).
 ///
-/// It holds no connection and no file: changes come in as networks, updates go out as values. What it must remember over restarts are the numbers that it
+/// Its network are all hosts and the tenants of the set. It holds no connection and no file: changes come in as networks, updates go out as values. What it must remember over restarts are the numbers that it
 /// gave to names (`AssignedNumber`), which it hands out with each change, to be stored with it.
 ///
 /// Used by one thread at a time. Cost of a change: finding the elements that differ takes a walk over the network, or over one tenant where it is known that
@@ -13,6 +13,7 @@ import Translation
 public final class LogicalController {
     /// What a change came to.
     public struct Outcome {
+        public var set: Int
         public var summary: NetworkTranslation.Summary
         public var updates: [HostUpdate]
         /// The same before it is customized.
@@ -23,7 +24,9 @@ public final class LogicalController {
 
     public private(set) var network = NetworkDescription()
     public private(set) var revision: UInt64 = 0
-    public let translation = NetworkTranslation()
+    /// From 1 on.
+    public let set: Int
+    public let translation: NetworkTranslation
     /// Numbers that were given out when it began with a stored network: none, unless what is computed has changed since.
     public private(set) var unstored: [AssignedNumber] = []
     /// The devices of each host, by name.
@@ -33,22 +36,33 @@ public final class LogicalController {
     /// The queues of each host.
     private var queues: [String: [HostQueue]] = [:]
 
-    public init() {
+    /// - Parameters:
+    ///   - set: which set of datapaths it is.
+    ///   - count: how many there are.
+    public init(set: Int = 1, of count: Int = 1) {
+        self.set = set
+        translation = NetworkTranslation(numbers: NumberSpace(set: set, of: count))
         // From now on numbers are taken note of.
         _ = translation.takeAssignedNumbers()
     }
 
     /// Begins with a network that is in force already: nothing is to be told, hosts are compared with it when they connect.
-    public convenience init(_ network: NetworkDescription, revision: UInt64, numbers: [AssignedNumber]) {
-        self.init()
+    public convenience init(
+        _ network: NetworkDescription, revision: UInt64, set: Int = 1, of count: Int = 1, numbers: [AssignedNumber], hosts: [String: UInt64]
+    ) {
+        self.init(set: set, of: count)
         translation.restore(numbers)
-        unstored = apply(network, revision: revision).numbers
+        unstored = apply(network, revision: revision, hosts: hosts).numbers
     }
 
     /// Makes the network this one; `new` is valid.
     ///
-    /// - Parameter known: what differs, when somebody has found out already; it saves the walk over the network.
-    public func apply(_ new: NetworkDescription, revision: UInt64, difference known: NetworkDifference? = nil) -> Outcome {
+    /// - Parameters:
+    ///   - known: what differs, when somebody has found out already; it saves the walk over the network.
+    ///   - hosts: numbers of hosts, those at least that are new; by themselves they get the next ones.
+    public func apply(
+        _ new: NetworkDescription, revision: UInt64, difference known: NetworkDifference? = nil, hosts: [String: UInt64] = [:]
+    ) -> Outcome {
         let difference = known.map { (remove: $0.remove, put: $0.put) } ?? translation.difference(to: new)
         let wasTunneled = network.hosts.count > 1
         let isTunneled = new.hosts.count > 1
@@ -58,6 +72,9 @@ public final class LogicalController {
         queues = Dictionary(new.hosts.map { ($0.name, $0.queues) }, uniquingKeysWith: { a, _ in a })
         network = new
         self.revision = revision
+        if !hosts.isEmpty {
+            for case .host(let host) in difference.put { if let number = hosts[host.name] { translation.adopt(host: host.name, number: number) } }
+        }
         let summary = translation.change(remove: difference.remove, put: difference.put)
         var change = translation.takeUniversalChange()
         changeDevices(difference, requeued: requeued, from: wasTunneled, to: isTunneled, &change)
@@ -70,7 +87,9 @@ public final class LogicalController {
                 host: c.host, revision: revision, modifications: c.modifications, closed: devices.closed, opened: devices.opened, isGone: c.isGone)
         }
         updates.removeAll(where: \.isEmpty)
-        return Outcome(summary: summary, updates: updates.sorted { $0.host < $1.host }, change: change, numbers: translation.takeAssignedNumbers())
+        return Outcome(
+            set: set, summary: summary, updates: updates.sorted { $0.host < $1.host }, change: change,
+            numbers: translation.takeAssignedNumbers().filter { $0.kind != .host })
     }
 
     /// Keeps the hosts' devices, and adds what changes of them to the facts.

@@ -5,8 +5,19 @@ import Translation
 /// The embedded store is SQLite (`SQLiteStore`). The protocol asks for no more than a distributed one such as etcd has too: a transaction that is refused when
 /// the lease that it names is not held any more or the revision has moved on, leases that end by themselves, and a number by which others see that
 /// something changed. Calls block; they may come from any thread.
+///
+/// The network is one, with one sequence of revisions; its tenants belong to sets of datapaths, each computed by who holds the set's lease. What is asked for is
+/// stored first, under the lease of one of the sets that are concerned, and then the numbers that the computation of each set comes to.
 public protocol NetworkStore: Sendable {
     func load() throws(StoreError) -> StoredNetwork
+    /// Sections that were written after a revision, and the names of all that there are.
+    func changes(ofSectionsAfter revision: UInt64) throws(StoreError) -> StoredDelta
+    /// The numbers of a set; 0: of hosts, which belong to none.
+    func numbers(of set: Int) throws(StoreError) -> [AssignedNumber]
+    /// Stores what the computation of a set came to, under its lease.
+    func save(_ numbers: [AssignedNumber], of set: Int, _ mastership: Mastership) throws(StoreError)
+    /// How many sets there are, after making them at least so many; refused while another one leads.
+    func sets(atLeast count: Int, for owner: String, now: Double) throws(StoreError) -> Int
     /// The revision alone: what a watcher asks for.
     func revision() throws(StoreError) -> UInt64
     /// All of it or none; when this returns it survives the end of process and machine.
@@ -23,7 +34,7 @@ public protocol NetworkStore: Sendable {
 
 /// Who leads a set of datapaths or a forwarding element (spec 000 §4, B128).
 public struct Mastership: Hashable, Sendable, Codable {
-    /// `datapaths/…` for a set of datapaths, `mfe/HOST` for a host.
+    /// `datapaths/N` for a set of datapaths, `mfe/HOST` for a host, `controller/NAME` for a logical controller that is there.
     public var scope: String
     public var owner: String
     /// Grows with each new holder, or new start of the same one: who comes with a smaller one is refused everywhere.
@@ -31,8 +42,8 @@ public struct Mastership: Hashable, Sendable, Codable {
     /// Seconds since 1970.
     public var expires: Double
 
-    /// Every datapath: the one set until there are several.
-    public static let allDatapaths = "datapaths/all"
+    public static func datapaths(_ set: Int) -> String { "datapaths/\(set)" }
+    public static func controller(_ name: String) -> String { "controller/" + name }
     public static func host(_ name: String) -> String { "mfe/" + name }
 }
 
@@ -43,13 +54,25 @@ public struct StoredSection: Hashable, Sendable {
     public var position: Int
     /// JSON.
     public var text: String
+    /// The set of datapaths that a tenant is of; 0: hosts.
+    public var set = 0
 }
 
 public struct StoredNetwork: Sendable {
     public var revision: UInt64
     /// In their order.
     public var sections: [StoredSection]
-    public var numbers: [AssignedNumber]
+    /// Of hosts.
+    public var hostNumbers: [AssignedNumber]
+}
+
+/// What was written after a revision.
+public struct StoredDelta: Sendable {
+    public var revision: UInt64
+    public var put: [StoredSection]
+    /// Of all sections that there are.
+    public var names: Set<String>
+    public var hostNumbers: [AssignedNumber]
 }
 
 /// A change of the network, as it is stored.
@@ -68,7 +91,8 @@ public struct StoredChange: Sendable {
     public var note: Note
     public var put: [StoredSection]
     public var removed: [String]
-    public var numbers: [AssignedNumber]
+    /// Of hosts that are new.
+    public var hostNumbers: [AssignedNumber]
     /// Who writes: refused when it does not hold this any more.
     public var mastership: Mastership
 }

@@ -66,6 +66,33 @@ public final class SQLiteStore: NetworkStore {
                 t.column("changes", .text).notNull()
             }
         }
+        migrator.registerMigration("2 sets of datapaths") { db in
+            try db.alter(table: "section") { t in
+                t.add(column: "set", .integer).notNull().defaults(to: 0)
+                t.add(column: "revision", .integer).notNull().defaults(to: 0)
+            }
+            try db.execute(sql: "UPDATE section SET \"set\" = 1 WHERE name LIKE 'tenant/%'")
+            try db.rename(table: "number", to: "oldNumber")
+            try db.create(table: "number") { t in
+                t.column("set", .integer).notNull()
+                t.column("kind", .text).notNull()
+                t.column("name", .text).notNull()
+                t.column("value", .integer).notNull()
+                t.primaryKey(["set", "kind", "name"])
+            }
+            try db.execute(
+                sql: """
+                    INSERT INTO number SELECT CASE kind WHEN 'host' THEN 0 ELSE 1 END, kind, name, value FROM oldNumber
+                    WHERE kind <> 'host' OR name <> ''
+                    """)
+            try db.drop(table: "oldNumber")
+            try db.execute(sql: "UPDATE mastership SET scope = 'datapaths/1' WHERE scope = 'datapaths/all'")
+            try db.create(table: "setting") { t in
+                t.primaryKey("name", .text)
+                t.column("value", .integer).notNull()
+            }
+            try db.execute(sql: "INSERT INTO setting VALUES ('sets', 1)")
+        }
         return migrator
     }
 
@@ -82,49 +109,99 @@ public final class SQLiteStore: NetworkStore {
 
     // MARK: - The network
 
-    public func load() throws(StoreError) -> StoredNetwork {
-        try read { db in
-            let sections = try Row.fetchAll(db, sql: "SELECT name, position, text FROM section ORDER BY position, name").map {
-                StoredSection(name: $0["name"], position: $0["position"], text: $0["text"])
-            }
-            let numbers = try Row.fetchAll(db, sql: "SELECT kind, name, value FROM number").compactMap { row -> AssignedNumber? in
-                guard let kind = AssignedNumber.Kind(rawValue: row["kind"]) else { return nil }
-                return AssignedNumber(kind, row["name"], UInt64(bitPattern: row["value"] as Int64))
-            }
-            return StoredNetwork(revision: try Self.revision(db), sections: sections, numbers: numbers)
+    private static func sections(_ db: Database, after revision: UInt64?) throws -> [StoredSection] {
+        try Row.fetchAll(
+            db, sql: "SELECT name, position, text, \"set\" FROM section WHERE revision > ? ORDER BY position, name",
+            arguments: [revision.map { Int64(clamping: $0) } ?? -1]
+        ).map { StoredSection(name: $0["name"], position: $0["position"], text: $0["text"], set: $0["set"]) }
+    }
+
+    private static func numbers(_ db: Database, of set: Int) throws -> [AssignedNumber] {
+        try Row.fetchAll(db, sql: "SELECT kind, name, value FROM number WHERE \"set\" = ?", arguments: [set]).compactMap { row -> AssignedNumber? in
+            guard let kind = AssignedNumber.Kind(rawValue: row["kind"]) else { return nil }
+            return AssignedNumber(kind, row["name"], UInt64(bitPattern: row["value"] as Int64))
         }
     }
 
+    public func load() throws(StoreError) -> StoredNetwork {
+        try read { db in
+            StoredNetwork(
+                revision: try Self.revision(db), sections: try Self.sections(db, after: nil), hostNumbers: try Self.numbers(db, of: 0))
+        }
+    }
+
+    public func changes(ofSectionsAfter revision: UInt64) throws(StoreError) -> StoredDelta {
+        try read { db in
+            StoredDelta(
+                revision: try Self.revision(db), put: try Self.sections(db, after: revision),
+                names: Set(try String.fetchAll(db, sql: "SELECT name FROM section")), hostNumbers: try Self.numbers(db, of: 0))
+        }
+    }
+
+    public func numbers(of set: Int) throws(StoreError) -> [AssignedNumber] { try read { try Self.numbers($0, of: set) } }
+
     public func revision() throws(StoreError) -> UInt64 { try read { try Self.revision($0) } }
+
+    public func sets(atLeast count: Int, for owner: String, now: Double) throws(StoreError) -> Int {
+        try write { db in
+            let present = try Int.fetchOne(db, sql: "SELECT value FROM setting WHERE name = 'sets'") ?? 1
+            if count <= present { return present }
+            if let other = try String.fetchOne(
+                db, sql: "SELECT owner FROM mastership WHERE scope LIKE 'datapaths/%' AND expires > ? AND owner <> ?", arguments: [now, owner])
+            {
+                throw StoreError.failed("there are \(present) sets of datapaths, and can be \(count) only once controller \(other) has stopped")
+            }
+            if present == 1, let obstacle = NumberSpace.obstacle(in: try Self.numbers(db, of: 0) + Self.numbers(db, of: 1)) {
+                throw StoreError.failed("there cannot be several sets of datapaths: \(obstacle)")
+            }
+            try db.execute(sql: "UPDATE setting SET value = ? WHERE name = 'sets'", arguments: [count])
+            return count
+        }
+    }
+
+    private static func check(_ m: Mastership, _ db: Database) throws {
+        let held = try Int64.fetchOne(
+            db, sql: "SELECT generation FROM mastership WHERE scope = ? AND owner = ?", arguments: [m.scope, m.owner])
+        guard held == Int64(bitPattern: m.generation) else { throw StoreError.notMaster(m.scope) }
+    }
+
+    private static func save(_ numbers: [AssignedNumber], of set: Int, _ db: Database) throws {
+        let remove = try db.makeStatement(sql: "DELETE FROM number WHERE \"set\" = ? AND kind = ? AND name = ?")
+        let put = try db.makeStatement(sql: "INSERT OR REPLACE INTO number (\"set\", kind, name, value) VALUES (?, ?, ?, ?)")
+        for n in numbers {
+            if let number = n.number {
+                try put.execute(arguments: [set, n.kind.rawValue, n.name, Int64(bitPattern: number)])
+            } else {
+                try remove.execute(arguments: [set, n.kind.rawValue, n.name])
+            }
+        }
+    }
+
+    public func save(_ numbers: [AssignedNumber], of set: Int, _ mastership: Mastership) throws(StoreError) {
+        try write { db in
+            try Self.check(mastership, db)
+            try Self.save(numbers, of: set, db)
+        }
+    }
 
     public func commit(_ change: StoredChange) throws(StoreError) {
         try write { db in
-            let m = change.mastership
-            let held = try Int64.fetchOne(
-                db, sql: "SELECT generation FROM mastership WHERE scope = ? AND owner = ?", arguments: [m.scope, m.owner])
-            guard held == Int64(bitPattern: m.generation) else { throw StoreError.notMaster(m.scope) }
+            try Self.check(change.mastership, db)
             let found = try Self.revision(db)
             guard found + 1 == change.note.revision else { throw StoreError.conflict(expected: change.note.revision - 1, found: found) }
+            let revision = Int64(bitPattern: change.note.revision)
             for name in change.removed { try db.execute(sql: "DELETE FROM section WHERE name = ?", arguments: [name]) }
             for s in change.put {
                 try db.execute(
-                    sql: "INSERT OR REPLACE INTO section (name, position, text) VALUES (?, ?, ?)", arguments: [s.name, s.position, s.text])
+                    sql: "INSERT OR REPLACE INTO section (name, position, text, \"set\", revision) VALUES (?, ?, ?, ?, ?)",
+                    arguments: [s.name, s.position, s.text, s.set, revision])
             }
-            let remove = try db.makeStatement(sql: "DELETE FROM number WHERE kind = ? AND name = ?")
-            let put = try db.makeStatement(sql: "INSERT OR REPLACE INTO number (kind, name, value) VALUES (?, ?, ?)")
-            for n in change.numbers {
-                if let number = n.number {
-                    try put.execute(arguments: [n.kind.rawValue, n.name, Int64(bitPattern: number)])
-                } else {
-                    try remove.execute(arguments: [n.kind.rawValue, n.name])
-                }
-            }
+            try Self.save(change.hostNumbers, of: 0, db)
             let list = String(decoding: try JSONEncoder().encode(change.note.changes), as: UTF8.self)
             try db.execute(
                 sql: "INSERT INTO change (revision, time, summary, changes) VALUES (?, ?, ?, ?)",
-                arguments: [Int64(bitPattern: change.note.revision), change.note.time, change.note.summary, list])
-            try db.execute(
-                sql: "DELETE FROM change WHERE revision <= ?", arguments: [Int64(bitPattern: change.note.revision) - Int64(Self.changeLimit)])
+                arguments: [revision, change.note.time, change.note.summary, list])
+            try db.execute(sql: "DELETE FROM change WHERE revision <= ?", arguments: [revision - Int64(Self.changeLimit)])
         }
     }
 

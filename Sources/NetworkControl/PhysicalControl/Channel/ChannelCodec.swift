@@ -22,16 +22,16 @@ public enum ChannelCodec {
     /// The JSON form: one key, the name of the message.
     private struct Envelope: Codable {
         var hello: ChannelMessage.Hello?
-        var have: [ChannelMessage.GroupDigest]?
-        var subscribe: [String]?
+        var have: Have?
+        var subscribe: Subscription?
         var unsubscribe: String?
         var claim: Claim?
         var release: String?
         var state: PhysicalController.HostState?
         var left: Left?
         var packet: ChannelMessage.Packet?
-        var follows: Leader?
-        var begin: UInt64?
+        var leads: ChannelMessage.Leads?
+        var begin: Beginning?
         var host: ChannelMessage.HostPart?
         var group: ChannelMessage.GroupPart?
         var end: Bool?
@@ -49,7 +49,18 @@ public enum ChannelCodec {
             var host: String
             var reason: String
         }
-        struct Leader: Codable { var leader: String? }
+        struct Have: Codable {
+            var set: Int
+            var groups: [ChannelMessage.GroupDigest]
+        }
+        struct Subscription: Codable {
+            var set: Int
+            var hosts: [String]
+        }
+        struct Beginning: Codable {
+            var revision: UInt64
+            var set: Int
+        }
     }
 
     // MARK: - To bytes
@@ -59,16 +70,16 @@ public enum ChannelCodec {
         switch message {
         case .entry(let group, let isAdded, let value): return encode(group, isAdded: isAdded, value)
         case .hello(let m): e.hello = m
-        case .have(let m): e.have = m
-        case .subscribe(let hosts): e.subscribe = hosts
+        case .have(let set, let groups): e.have = .init(set: set, groups: groups)
+        case .subscribe(let set, let hosts): e.subscribe = .init(set: set, hosts: hosts)
         case .unsubscribe(let host): e.unsubscribe = host
         case .claim(let host, let generation): e.claim = .init(host: host, generation: generation)
         case .release(let host): e.release = host
         case .state(let m): e.state = m
         case .left(let host, let reason): e.left = .init(host: host, reason: reason)
         case .packet(let m): e.packet = m
-        case .follows(let leader): e.follows = .init(leader: leader)
-        case .begin(let revision): e.begin = revision
+        case .leads(let m): e.leads = m
+        case .begin(let revision, let set): e.begin = .init(revision: revision, set: set)
         case .host(let m): e.host = m
         case .group(let m): e.group = m
         case .end: e.end = true
@@ -163,16 +174,21 @@ public enum ChannelCodec {
         do { e = try JSONDecoder().decode(Envelope.self, from: Data(body)) } catch { throw ChannelError("a message cannot be read: \(brief(error))") }
         var all: [ChannelMessage] = []
         if let m = e.hello { all.append(.hello(m)) }
-        if let m = e.have { all.append(.have(m)) }
-        if let m = e.subscribe { all.append(.subscribe(hosts: m)) }
+        if let m = e.have { all.append(.have(set: try set(m.set), m.groups)) }
+        if let m = e.subscribe { all.append(.subscribe(set: try set(m.set), hosts: m.hosts)) }
         if let m = e.unsubscribe { all.append(.unsubscribe(host: m)) }
         if let m = e.claim { all.append(.claim(host: m.host, generation: m.generation)) }
         if let m = e.release { all.append(.release(host: m)) }
         if let m = e.state { all.append(.state(m)) }
         if let m = e.left { all.append(.left(host: m.host, reason: m.reason)) }
         if let m = e.packet { all.append(.packet(m)) }
-        if let m = e.follows { all.append(.follows(leader: m.leader)) }
-        if let m = e.begin { all.append(.begin(revision: m)) }
+        if let m = e.leads {
+            guard (1...NumberSpace.setLimit).contains(m.sets), m.led.allSatisfy({ (1...m.sets).contains($0.set) }) else {
+                throw ChannelError("sets of datapaths that cannot be")
+            }
+            all.append(.leads(m))
+        }
+        if let m = e.begin { all.append(.begin(revision: m.revision, set: try set(m.set))) }
         if let m = e.host { all.append(.host(m)) }
         if let m = e.group { all.append(.group(m)) }
         if e.end != nil { all.append(.end) }
@@ -186,6 +202,11 @@ public enum ChannelCodec {
         if e.echoReply != nil { all.append(.echoReply) }
         guard all.count == 1 else { throw ChannelError("a message says \(all.count) things that are known") }
         return all[0]
+    }
+
+    private static func set(_ number: Int) throws(ChannelError) -> Int {
+        guard (1...NumberSpace.setLimit).contains(number) else { throw ChannelError("there is no set \(number) of datapaths") }
+        return number
     }
 
     private static func brief(_ error: any Error) -> String {

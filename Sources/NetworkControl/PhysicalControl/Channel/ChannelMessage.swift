@@ -8,14 +8,15 @@ import Translation
 /// A message is a frame: its length in four bytes, a byte that says what follows, and that. Everything but entries is JSON (`0`); an entry (`1`) is a sign, its
 /// group, and an OpenFlow 1.5 flow-mod, since that is how entries are said strictly and briefly already.
 ///
-/// The receiver of universal data speaks first: who it is, what it has (`have`), which hosts it wants (`subscribe`). It is given updates, each a run of messages
-/// between `begin` and `end` that counts as a whole.
+/// The receiver of universal data speaks first and says who it is; it is told which sets of datapaths the other end leads (`leads`), and again when that changes. For
+/// each of these it says what it has (`have`) and which hosts it wants (`subscribe`). It is given updates, each a run of messages between `begin` and `end` that
+/// counts as a whole.
 public enum ChannelMessage: Sendable {
     case hello(Hello)
     // To a logical controller.
-    case have([GroupDigest])
-    case subscribe(hosts: [String])
-    /// Answered by the same.
+    case have(set: Int, [GroupDigest])
+    case subscribe(set: Int, hosts: [String])
+    /// In all sets that the other end leads; answered by the same.
     case unsubscribe(host: String)
     /// Asks to lead a host, with the generation that was granted before.
     case claim(host: String, generation: UInt64?)
@@ -24,9 +25,8 @@ public enum ChannelMessage: Sendable {
     case left(host: String, reason: String)
     case packet(Packet)
     // From it.
-    /// Ends what is said: another controller leads.
-    case follows(leader: String?)
-    case begin(revision: UInt64)
+    case leads(Leads)
+    case begin(revision: UInt64, set: Int)
     case host(HostPart)
     case group(GroupPart)
     case entry(UniversalGroup, isAdded: Bool, FlowEntry)
@@ -40,10 +40,31 @@ public enum ChannelMessage: Sendable {
 
     /// Who speaks, in which version of this protocol.
     public struct Hello: Codable, Hashable, Sendable {
-        public static let version = 1
+        public static let version = 2
         public var version = Hello.version
         public var name: String
         public init(name: String) { self.name = name }
+    }
+
+    /// Who leads what.
+    public struct Leads: Codable, Hashable, Sendable {
+        public struct Led: Codable, Hashable, Sendable {
+            public var set: Int
+            /// Of the lease: of two that say to lead a set the one with the greater generation does.
+            public var generation: UInt64
+            public init(set: Int, generation: UInt64) {
+                self.set = set
+                self.generation = generation
+            }
+        }
+        /// How many sets there are, numbered from 1 on.
+        public var sets: Int
+        /// Those that the speaker leads.
+        public var led: [Led]
+        public init(sets: Int, led: [Led]) {
+            self.sets = sets
+            self.led = led
+        }
     }
 
     /// Entries of a group that the receiver has, in short.

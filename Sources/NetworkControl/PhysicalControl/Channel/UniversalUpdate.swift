@@ -13,14 +13,19 @@ public struct UniversalUpdate: Sendable {
         public init(isWhole: Bool = false) { self.isWhole = isWhole }
     }
     public var revision: UInt64
+    /// The set of datapaths that it is about.
+    public var set: Int
     public var hosts: [ChannelMessage.HostPart] = []
     public var groups: [UniversalGroup: Entries] = [:]
-    public init(revision: UInt64) { self.revision = revision }
+    public init(revision: UInt64, set: Int = 1) {
+        self.revision = revision
+        self.set = set
+    }
     public var isEmpty: Bool { hosts.isEmpty && groups.isEmpty }
 
     /// As messages, `begin` to `end`; lists that are long in several.
     public var bytes: [UInt8] {
-        var out = ChannelCodec.encode(.begin(revision: revision))
+        var out = ChannelCodec.encode(.begin(revision: revision, set: set))
         for part in hosts {
             var (removed, added) = (part.removed[...], part.added[...])
             var isFirst = true
@@ -54,9 +59,9 @@ public struct UniversalUpdate: Sendable {
 
         /// The update that this message ends; nil for one in the middle.
         public mutating func add(_ message: ChannelMessage) throws(ChannelError) -> UniversalUpdate? {
-            if case .begin(let revision) = message {
+            if case .begin(let revision, let set) = message {
                 if update != nil { throw ChannelError("an update begins within another") }
-                update = UniversalUpdate(revision: revision)
+                update = UniversalUpdate(revision: revision, set: set)
                 count = 0
                 return nil
             }

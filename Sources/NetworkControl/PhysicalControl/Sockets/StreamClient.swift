@@ -4,27 +4,30 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
-/// Keeps one connection to one of several addresses, in turn, as long as it runs.
+/// Keeps a connection to each of several addresses, as long as it runs.
 ///
-/// When an attempt fails, or a connection is lost or does not last, the next address is tried, after 0.1, 0.2, 0.4, … at most 5 seconds. Conversations run on `queue`.
+/// When an attempt fails, or a connection is lost or does not last, it is tried again, after 0.1, 0.2, 0.4, … at most 5 seconds. Conversations run on `queue`.
 public final class StreamClient: @unchecked Sendable {
     private let queue: DispatchQueue
     private let log: Logger
-    private let addresses: [StreamAddress]
     private let begin: (_ peer: String, StreamTransport) -> any StreamConversation
     private let tick: (_ now: UInt64) -> Void
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let context: NIOSSLContext?
     // On the queue.
-    private var next = 0
-    private var failures = 0
+    private var targets: [Target]
     private var isStopping = false
-    private var channel: (any Channel)?
     private var timer: (any DispatchSourceTimer)?
     private static let firstDelay = 0.1
     private static let longestDelay = 5.0
     /// Nanoseconds after which a connection counts as good.
     private static let steady: UInt64 = 5_000_000_000
+
+    private struct Target {
+        let address: StreamAddress
+        var failures = 0
+        var channel: (any Channel)?
+    }
 
     /// - Parameters:
     ///   - begin: called on the queue when it has connected.
@@ -33,8 +36,7 @@ public final class StreamClient: @unchecked Sendable {
         _ addresses: [StreamAddress], tls: StreamTLS?, on queue: DispatchQueue, log: Logger, tick: @escaping (_ now: UInt64) -> Void,
         begin: @escaping (_ peer: String, StreamTransport) -> any StreamConversation
     ) throws {
-        precondition(!addresses.isEmpty)
-        self.addresses = addresses
+        targets = addresses.map { Target(address: $0) }
         self.queue = queue
         self.log = log
         self.begin = begin
@@ -48,23 +50,22 @@ public final class StreamClient: @unchecked Sendable {
         timer.setEventHandler { [unowned self] in self.tick(DispatchTime.now().uptimeNanoseconds) }
         timer.resume()
         self.timer = timer
-        queue.async { [self] in connect() }
+        queue.async { [self] in for i in targets.indices { connect(i) } }
     }
 
     public func stop() {
-        let last: (any Channel)? = queue.sync {
+        let last: [any Channel] = queue.sync {
             isStopping = true
             timer?.cancel()
-            return channel
+            return targets.compactMap(\.channel)
         }
-        try? last?.close().wait()
+        for channel in last { try? channel.close().wait() }
         try? group.syncShutdownGracefully()
     }
 
-    private func connect() {
+    private func connect(_ i: Int) {
         if isStopping { return }
-        let at = addresses[next]
-        next = (next + 1) % addresses.count
+        let at = targets[i].address
         let began = DispatchTime.now().uptimeNanoseconds
         ClientBootstrap(group: group)
             .connectTimeout(.seconds(5))
@@ -85,26 +86,24 @@ public final class StreamClient: @unchecked Sendable {
                 queue.async { [self] in
                     switch result {
                     case .success(let channel):
-                        self.channel = channel
-                        channel.closeFuture.whenComplete { [self] _ in queue.async { [self] in again(began) } }
+                        targets[i].channel = channel
+                        channel.closeFuture.whenComplete { [self] _ in queue.async { [self] in again(i, began) } }
                         if isStopping { channel.close(promise: nil) }
                     case .failure(let error):
                         log.log(
-                            level: failures == 0 ? .notice : .debug, "a controller cannot be reached",
+                            level: targets[i].failures == 0 ? .notice : .debug, "a controller cannot be reached",
                             metadata: ["address": "\(at)", "reason": "\(error)"])
-                        again(began)
+                        again(i, began)
                     }
                 }
             }
     }
 
-    private func again(_ began: UInt64) {
-        channel = nil
-        failures = DispatchTime.now().uptimeNanoseconds - began > Self.steady ? 0 : failures + 1
-        // The whole round is made before the wait grows.
-        let rounds = Double(max(failures - 1, 0) / addresses.count)
+    private func again(_ i: Int, _ began: UInt64) {
+        targets[i].channel = nil
+        targets[i].failures = DispatchTime.now().uptimeNanoseconds - began > Self.steady ? 0 : targets[i].failures + 1
         var delay = Self.firstDelay
-        for _ in 0..<Int(rounds) where delay < Self.longestDelay { delay *= 2 }
-        queue.asyncAfter(deadline: .now() + min(delay, Self.longestDelay)) { [self] in connect() }
+        for _ in 0..<max(targets[i].failures - 1, 0) where delay < Self.longestDelay { delay *= 2 }
+        queue.asyncAfter(deadline: .now() + min(delay, Self.longestDelay)) { [self] in connect(i) }
     }
 }

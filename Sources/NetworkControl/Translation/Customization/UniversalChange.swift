@@ -134,13 +134,13 @@ extension NetworkTranslation: UniversalPlane {
 
     func localPort(_ row: UnsafeBufferPointer<UInt64>) -> LocalPort {
         LocalPort(
-            datapath: row[1], port: row[2], number: ports[row[0], default: HostPorts()].number(of: row[2]), check: checks.ofPort(row[2]),
+            datapath: row[1], port: row[2], number: ports[row[0], default: HostPorts(numbers)].number(of: row[2]), check: checks.ofPort(row[2]),
             queue: row[3], rate: row[4])
     }
 
     func inLinePort(_ row: UnsafeBufferPointer<UInt64>) -> InLinePort {
         InLinePort(
-            datapath: row[1], side: row[2], number: ports[row[0], default: HostPorts()].number(of: row[2]), check: checks.ofPort(row[2]),
+            datapath: row[1], side: row[2], number: ports[row[0], default: HostPorts(numbers)].number(of: row[2]), check: checks.ofPort(row[2]),
             port: row[3],
             isRouter: row[4] == 1, distantHost: row[5], near: row[6], nearCheck: row[5] == 0 ? 0 : checks.ofPort(row[6]), stage: row[7])
     }
@@ -165,7 +165,7 @@ extension NetworkTranslation: UniversalPlane {
     /// - Parameter address: of a host, now or before a change.
     private func watchedTunnel(_ row: UnsafeBufferPointer<UInt64>, _ address: (UInt64) -> IPAddress?) -> WatchedTunnel? {
         guard let remote = address(row[1]), let pool = address(row[2]) else { return nil }
-        func number(_ remote: UInt64) -> UInt32 { ports[row[0], default: HostPorts()].number(of: HostPorts.watch(remote)) }
+        func number(_ remote: UInt64) -> UInt32 { ports[row[0], default: HostPorts(numbers)].number(of: HostPorts.watch(remote)) }
         return WatchedTunnel(
             remote: row[1], address: remote, pool: row[2], poolAddress: pool, remoteNumber: number(row[1]), poolNumber: number(row[2]))
     }
@@ -178,7 +178,7 @@ extension NetworkTranslation: UniversalPlane {
         for row in rows where change.gone[row.host] == nil {
             // The host is concerned also when no entry of it changes.
             change.facts[row.host, default: .init()].added += []
-            if row.isPresent { _ = ports[row.host, default: HostPorts()].number(of: row.port) }
+            if row.isPresent { _ = ports[row.host, default: HostPorts(numbers)].number(of: row.port) }
         }
         return rows.filter { !$0.isPresent }.map { ($0.host, $0.port) }
     }

@@ -1,0 +1,126 @@
+import LogicalNetwork
+import Translation
+
+/// What other controllers write.
+extension ControllerCore {
+    /// Looks whether others have written, as it otherwise does twenty times a second.
+    public func lookForChangesNow() { queue.sync { lookForChanges() } }
+
+    func lookForChanges() {
+        do throws(StoreError) { try follow() } catch { log.error("the store", metadata: ["reason": "\(error)"]) }
+    }
+
+    /// Takes over what is stored: for those who ask this controller, and for the sets that it leads.
+    func follow() throws(StoreError) {
+        guard isLoaded else { return try load() }
+        guard try store.revision() != revision else { return }
+        let delta = try store.changes(ofSectionsAfter: revision)
+        var document = self.document
+        var network = self.network
+        var attachments = self.attachments
+        var sets = tenantSets
+        for section in delta.put { if let tenant = section.tenant { sets.put(tenant, section.set) } }
+        let gone = network.tenants.map(\.name).filter { !delta.names.contains("tenant/" + $0) }
+        var removed: [NetworkElement] = []
+        var put: [NetworkElement] = []
+        func add(_ difference: NetworkDifference) {
+            removed += difference.remove
+            put += difference.put
+        }
+        do throws(NetworkFaults) {
+            for name in gone { document.remove(at: ["tenants", name]) }
+            if !delta.names.contains("hosts") { document.remove(at: ["hosts"]) }
+            for section in delta.put { try document.put(section) }
+            if delta.put.contains(where: { $0.tenant == nil }) || document.node(at: ["hosts"]) == nil {
+                network = try document.description()
+                add(NetworkDifference(from: self.network, to: network))
+                attachments = AttachmentIndex(network)
+            } else {
+                for name in gone + delta.put.compactMap(\.tenant) {
+                    let place = network.tenants.firstIndex { $0.name == name }
+                    let old = place.map { network.tenants[$0] }
+                    let new = try document.tenant(name)
+                    if let place {
+                        if let new { network.tenants[place] = new } else { network.tenants.remove(at: place) }
+                    } else if let new {
+                        network.tenants.append(new)
+                    }
+                    add(NetworkDifference(from: old, to: new))
+                    attachments.replace(old, with: new)
+                }
+            }
+        } catch {
+            throw .failed("the network that is stored is not taken by this version: \(error)")
+        }
+        // The same name may have left one set for another meanwhile: all of it goes there, and all of it comes here.
+        for old in self.network.tenants {
+            guard let set = sets[old.name], set != tenantSets[old.name], let new = network.tenants.first(where: { $0.name == old.name }) else {
+                continue
+            }
+            removed.removeAll { $0.tenant == old.name }
+            put.removeAll { $0.tenant == old.name }
+            add(NetworkDifference(from: old, to: nil))
+            add(NetworkDifference(from: nil, to: new))
+        }
+        let before = tenantSets
+        sets.settle(network.tenants.map(\.name), among: [1])
+        (self.document, self.network, self.attachments, tenantSets, revision) = (document, network, attachments, sets, delta.revision)
+        hostNumbers.restore(delta.hostNumbers)
+        publish(try compute(removed, put, from: before))
+        tellWatchers()
+    }
+
+    private func load() throws(StoreError) {
+        let stored = try store.load()
+        do throws(NetworkFaults) {
+            document = try NetworkDocument(sections: stored.sections)
+            network = try document.description()
+        } catch {
+            throw .failed("the network that is stored is not taken by this version: \(error)")
+        }
+        for section in stored.sections { if let tenant = section.tenant { tenantSets.put(tenant, section.set) } }
+        hostNumbers.restore(stored.hostNumbers)
+        attachments = AttachmentIndex(network)
+        revision = stored.revision
+        isLoaded = true
+    }
+
+    /// Computes a change of the network, which is stored already, for the sets that this controller leads; what they come to is stored.
+    ///
+    /// - Parameter before: the sets of tenants before the change.
+    func compute(_ removed: [NetworkElement], _ put: [NetworkElement], from before: TenantSets) throws(StoreError) -> [LogicalController.Outcome] {
+        var outcomes: [LogicalController.Outcome] = []
+        for set in led.values.sorted(by: { $0.number < $1.number }) {
+            let isOnly = options.sets == 1
+            func isHere(_ element: NetworkElement, _ sets: TenantSets) -> Bool {
+                guard !isOnly, let tenant = element.tenant else { return true }
+                return sets[tenant] == set.number
+            }
+            let difference = NetworkDifference(remove: removed.filter { isHere($0, before) }, put: put.filter { isHere($0, tenantSets) })
+            if difference.isEmpty { continue }
+            let outcome = set.logical.apply(
+                isOnly ? network : tenantSets.part(set.number, of: network), revision: revision, difference: difference, hosts: hostNumbers.all)
+            if !outcome.numbers.isEmpty {
+                do throws(StoreError) { try store.save(outcome.numbers, of: set.number, set.mastership) } catch {
+                    // What was computed is ahead of the store: whoever leads next begins from there.
+                    loseLead(set.number, "numbers are not stored: \(error)")
+                    throw error
+                }
+            }
+            outcomes.append(outcome)
+        }
+        return outcomes
+    }
+
+    func publish(_ outcomes: [LogicalController.Outcome]) {
+        for outcome in outcomes {
+            physical.publish(outcome.updates)
+            if let logical = led[outcome.set]?.logical { channel.publish(outcome.change, logical) }
+        }
+    }
+}
+
+extension StoredSection {
+    /// nil: it is not a tenant's.
+    var tenant: String? { name.hasPrefix("tenant/") ? String(name.dropFirst("tenant/".count)) : nil }
+}
