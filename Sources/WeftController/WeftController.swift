@@ -102,7 +102,7 @@ struct WeftController: AsyncParsableCommand {
 
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
-        for s in [SIGTERM, SIGINT, SIGHUP] { signal(s, SIG_IGN) }
+        ServiceSignals.hold([SIGTERM, SIGINT, SIGHUP])
         let log = DaemonLog.logger(level: Logger.Level(rawValue: logLevel)!)
         let tls = tlsKey.map { StreamTLS(key: $0, certificate: tlsCertificate!, authorities: tlsAuthorities) }
         if role == .physical { return try await runPhysical(tls, log) }

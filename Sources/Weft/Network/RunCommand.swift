@@ -47,7 +47,7 @@ struct RunCommand: ParsableCommand {
         var configuration = network.configuration
         configuration.workers = workers
         try Privileges.drop(for: configuration)
-        for s in [SIGTERM, SIGINT, SIGHUP] { signal(s, SIG_IGN) }
+        ServiceSignals.hold([SIGTERM, SIGINT, SIGHUP])
         let log = DaemonLog.logger(level: Logger.Level(rawValue: logLevel)!)
         let daemon: SwitchDaemon
         do {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Glibc
+import ServiceLog
 import SwitchAgent
 
 /// `weft capture`: packets of a running switch as pcapng.
@@ -38,10 +39,11 @@ struct CaptureCommand: ParsableCommand {
         let begun = try client.request(
             "capture", ControlValue.Capture(port: port, match: flow, count: count, snap: snap), ControlValue.CaptureBegun.self)
         let out = try OutputFile(file)
+        // From here on an interrupt has the capture say how it went.
+        ServiceSignals.hold([SIGINT, SIGTERM])
         note("capturing \(begun.what)")
-        // What was written is whole at any moment, so an interrupted capture only has to say how it went.
+        // What was written is whole at any moment.
         let counts = CaptureCounts()
-        for s in [SIGINT, SIGTERM] { signal(s, SIG_IGN) }
         let sources = [SIGINT, SIGTERM].map { DispatchSource.makeSignalSource(signal: $0, queue: .global()) }
         for source in sources {
             source.setEventHandler { [json = control.json] in

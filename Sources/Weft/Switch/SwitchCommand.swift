@@ -108,8 +108,8 @@ struct SwitchCommand: ParsableCommand {
         ReturnedMemory.begin()
         // Before there are threads.
         if !keepCapabilities { try Privileges.drop(for: configuration) }
-        // Blocked in all threads; taken from the queue below.
-        for s in [SIGTERM, SIGINT, SIGHUP] { signal(s, SIG_IGN) }
+        // Taken from the queue below.
+        ServiceSignals.hold([SIGTERM, SIGINT, SIGHUP])
         let log = DaemonLog.logger(level: logLevel.flatMap(Logger.Level.init(rawValue:)) ?? configuration.logLevel)
         let daemon: SwitchDaemon
         do {

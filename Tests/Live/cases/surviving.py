@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import time
 
 from live.case import case, expect
@@ -82,6 +83,24 @@ def stopped_cleanly(lab):
     middle.address("vm2", "10.9.0.200/24")
     reaches(workloads[1].space, "10.9.0.200")
     return f"stopped in {took * 1000:.0f} ms"
+
+
+@case()
+def signals_at_once(lab):
+    """A signal that comes as soon as the line is written that tells of the start is heard, by a switch and by a capture."""
+    switch = Switch(lab, lab.space("m"), {"ports": []})
+
+    def told(word, number, *command):
+        """Starts a program, and sends it the signal when it has said `word`."""
+        process = lab.start(lab.program, *command, stderr=subprocess.PIPE, text=True)
+        next(line for line in process.stderr if word in line)
+        process.send_signal(number)
+        until(lambda: process.poll() is not None, f"weft {command[0]} ends at signal {number}", 20)
+        expect(process.returncode == 0, f"weft {command[0]} ended with status {process.returncode} at signal {number}")
+
+    for number in (signal.SIGINT, signal.SIGTERM) * 3:
+        told("capturing", number, "capture", "--flow", "ip", "-w", lab.path("seen.pcapng"), "--socket", switch.socket)
+        told(" forwarding ", number, "switch", "--config", switch.file, "--socket", lab.path("other.sock"))
 
 
 @case(())
