@@ -2,104 +2,119 @@ import Foundation
 import Glibc
 import Testing
 
-/// A controller that speaks TLS to hosts and to clients of its interface; on the loopback address.
+/// A controller that speaks TLS to hosts, to other controllers and to clients of its interface; on the loopback address.
 @Suite(.serialized) struct ControllerTLSTests {
-    private static var obstacle: String? { SwitchCommandTests.obstacle ?? (WeftProgram.find("openssl") == nil ? "no openssl" : nil) }
-
-    /// Keys with certificates that `ca` signed, and one that another did.
-    private func makeCertificates(_ folder: TemporaryFolder) throws {
-        func run(_ arguments: String...) throws {
-            let outcome = try WeftProgram.runTool("openssl", arguments, in: folder)
-            try #require(outcome.code == 0, "\(outcome.errors)")
-        }
-        for authority in ["ca", "other"] {
-            try run(
-                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=\(authority)",
-                "-keyout",
-                folder.name("\(authority).key"), "-out", folder.name("\(authority).pem"))
-        }
-        folder.file("names", "subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-        for (name, authority) in [("controller", "ca"), ("switch", "ca"), ("stranger", "other")] {
-            try run(
-                "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(name)", "-keyout",
-                folder.name("\(name).key"),
-                "-out", folder.name("\(name).csr"))
-            try run(
-                "x509", "-req", "-in", folder.name("\(name).csr"), "-CA", folder.name("\(authority).pem"), "-CAkey", folder.name("\(authority).key"),
-                "-CAcreateserial", "-days", "2", "-extfile", folder.name("names"), "-out", folder.name("\(name).pem"))
-        }
-    }
-
     @Test func hostsShowCertificatesAndClientsLookAtTheControllers() throws {
-        if let obstacle = Self.obstacle { return print("skipped: \(#function): \(obstacle)") }
-        let folder = TemporaryFolder()
-        try makeCertificates(folder)
-        let network = folder.file(
-            "net.yaml", "hosts: {A: {address: 198.18.9.1}}\ntenants: {t: {switches: {s: {ports: {p: {mac: \"02:00:00:00:00:01\", host: A}}}}}}\n")
-        var processes: [Process] = []
-        defer {
-            for p in processes where p.isRunning {
-                kill(p.processIdentifier, SIGTERM)
-                p.waitUntilExit()
-            }
-        }
-        func start(_ log: String, _ arguments: [String]) throws {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: WeftProgram.path)
-            process.arguments = arguments
-            process.standardError = FileHandle(forWritingAtPath: folder.file(log, ""))
-            try process.run()
-            processes.append(process)
-        }
-        func log(_ name: String) -> String { String(decoding: folder.bytes(name), as: UTF8.self) }
-        func wait(_ condition: () -> Bool) -> Bool {
-            for _ in 0..<200 where !condition() { usleep(50_000) }
-            return condition()
-        }
-        try start(
-            "controller.log",
+        if let obstacle = TLSLab.obstacle { return print("skipped: \(#function): \(obstacle)") }
+        let lab = try TLSLab()
+        defer { lab.remove() }
+        let network = lab.folder.file("net.yaml", Self.network(["p"]))
+        try lab.start(
+            "controller",
             [
-                "controller", "--network", network, "--store", folder.name("store.sqlite"), "--listen", "tls:127.0.0.1:0", "--api", "tls:127.0.0.1:0",
-                "--tls-key", folder.name("controller.key"), "--tls-certificate", folder.name("controller.pem"), "--tls-authorities",
-                folder.name("ca.pem"),
-            ])
-        func port(_ what: String) -> String? {
-            log("controller.log").split(separator: "\n").first { $0.contains("listening for \(what)") }?.split(separator: " ")
-                .first { $0.hasPrefix("address=") }?.split(separator: ":").last.map(String.init)
-        }
-        try #require(wait { port("HTTP") != nil && port("hosts") != nil }, "\(log("controller.log"))")
+                "controller", "--network", network, "--store", lab.folder.name("store.sqlite"), "--listen", "tls:127.0.0.1:0", "--api",
+                "tls:127.0.0.1:0",
+            ]
+                + lab.options("controller"))
+        let (hosts, http) = (try lab.port("controller", "hosts"), try lab.port("controller", "HTTP"))
         func startSwitch(_ name: String) throws {
-            let configuration = folder.file(
-                name + ".yaml",
-                "tls: {key: \(folder.name(name + ".key")), certificate: \(folder.name(name + ".pem")), authorities: \(folder.name("ca.pem"))}\n")
-            try start(
-                name + ".log",
-                [
-                    "switch", "--config", configuration, "--host", "A", "--controller", "ssl:127.0.0.1:\(try #require(port("hosts")))", "--socket",
-                    folder.name(name + ".sock"),
-                ])
+            try lab.start(
+                name,
+                ["switch", "--host", "A", "--controller", "ssl:127.0.0.1:\(hosts)", "--socket", lab.folder.name(name + ".sock")]
+                    + lab.configuration(name))
         }
         // Whose certificate another authority signed does not get in.
         try startSwitch("stranger")
-        #expect(wait { log("controller.log").contains("a host is refused") }, "\(log("controller.log"))")
-        #expect(!log("controller.log").contains("host is connected"))
+        #expect(lab.wait { lab.log("controller").contains("a host is refused") }, "\(lab.allLogs)")
+        #expect(!lab.log("controller").contains("host is connected"))
         try startSwitch("switch")
-        #expect(wait { log("controller.log").contains("compared at revision 1") }, "\(log("controller.log"))\(log("switch.log"))")
+        #expect(lab.wait { lab.log("controller").contains("compared at revision 1") }, "\(lab.allLogs)")
         // A client looks who the controller is.
-        func diff(_ authority: String) throws -> WeftProgram.Outcome {
-            try WeftProgram.run(
-                [
-                    "net", "diff", network, "--controller", "https://127.0.0.1:\(try #require(port("HTTP")))", "--token-file",
-                    folder.name("store.sqlite.token"), "--authorities", folder.name(authority + ".pem"),
-                ], in: folder)
-        }
-        let good = try diff("ca")
+        let good = try lab.net("diff", network, port: http, isSecure: true)
         #expect(good.code == 0 && good.text == "nothing changes\n", "\(good.text)\(good.errors)")
-        let bad = try diff("other")
+        let bad = try lab.net("diff", network, port: http, isSecure: true, authority: "other")
         #expect(bad.code == 1 && bad.errors.contains("did not answer"), "\(bad.errors)")
         // The token's file is for its owner only.
-        let mode = try FileManager.default.attributesOfItem(atPath: folder.name("store.sqlite.token"))[.posixPermissions] as? Int
+        let mode = try FileManager.default.attributesOfItem(atPath: lab.folder.name("store.sqlite.token"))[.posixPermissions] as? Int
         #expect(mode == 0o600)
+    }
+
+    @Test func controllersShowCertificatesToEachOtherAndAHostThatProgramsItselfToThem() throws {
+        if let obstacle = TLSLab.obstacle { return print("skipped: \(#function): \(obstacle)") }
+        let lab = try TLSLab()
+        defer { lab.remove() }
+        let first = lab.folder.file("first.yaml", Self.network(["p1"]))
+        try lab.start(
+            "logical",
+            [
+                "controller", "--role", "logical", "--network", first, "--store", lab.folder.name("store.sqlite"), "--channel", "tls:127.0.0.1:0",
+                "--api", "tcp:127.0.0.1:0",
+            ] + lab.options("controller"))
+        let (channel, http) = (try lab.port("logical", "controllers"), try lab.port("logical", "HTTP"))
+        func startPhysical(_ name: String, _ options: [String], kind: String = "tls") throws {
+            try lab.start(
+                name,
+                ["controller", "--role", "physical", "--name", name, "--logical", "\(kind):127.0.0.1:\(channel)", "--listen", "tcp:127.0.0.1:0"]
+                    + options)
+        }
+        func startSwitch(_ name: String, host: String, _ options: [String]) throws {
+            try lab.start(name, ["switch", "--host", host, "--socket", lab.folder.name(name + ".sock")] + options)
+        }
+        /// Lines of the logical controller's log about somebody who was refused.
+        func refusals() -> [Substring] { lab.log("logical").split(separator: "\n").filter { $0.contains("a controller is refused") } }
+        func isHere(_ name: String) -> Bool {
+            lab.log("logical").contains("a controller of hosts is here") && lab.log("logical").contains("name=\(name) ")
+        }
+
+        // Nobody gets in whose certificate another authority signed, and either end says why.
+        try startPhysical("stranger", lab.options("stranger"))
+        #expect(lab.wait { refusals().contains { $0.contains("CERTIFICATE_VERIFY_FAILED") } }, "\(lab.allLogs)")
+        #expect(lab.wait { lab.log("stranger").contains("a controller is refused") }, "\(lab.allLogs)")
+        lab.stop("stranger")
+        var before = refusals().count
+        try startSwitch("stranger", host: "B", ["--chassis", "ssl:127.0.0.1:\(channel)"] + lab.configuration("stranger"))
+        #expect(lab.wait { refusals().dropFirst(before).contains { $0.contains("CERTIFICATE_VERIFY_FAILED") } }, "\(lab.allLogs)")
+        #expect(lab.wait { lab.log("stranger").contains("a controller is refused") }, "\(lab.allLogs)")
+        lab.stop("stranger")
+        // Who speaks without TLS.
+        before = refusals().count
+        try startPhysical("plain", [], kind: "tcp")
+        #expect(lab.wait { refusals().dropFirst(before).contains { $0.contains("WRONG_VERSION_NUMBER") } }, "\(lab.allLogs)")
+        lab.stop("plain")
+        // And who does not know this controller's authority goes away itself.
+        before = refusals().count
+        try startPhysical("wary", lab.options("switch", authority: "other"))
+        #expect(lab.wait { refusals().dropFirst(before).contains { $0.contains("ALERT_UNKNOWN_CA") } }, "\(lab.allLogs)")
+        #expect(lab.wait { lab.log("wary").contains("CERTIFICATE_VERIFY_FAILED") }, "\(lab.log("wary"))")
+        lab.stop("wary")
+        #expect(!lab.log("logical").contains("a controller of hosts is here"), "\(lab.log("logical"))")
+
+        // The controller goes on: a physical controller with a host, and a host that programs itself.
+        try startPhysical("physical", lab.options("switch"))
+        let listening = try lab.port("physical", "hosts")
+        try startSwitch("A", host: "A", ["--controller", "tcp:127.0.0.1:\(listening)"])
+        try startSwitch("B", host: "B", ["--chassis", "ssl:127.0.0.1:\(channel)"] + lab.configuration("switch"))
+        #expect(lab.wait { isHere("physical") && isHere("chassis/B") }, "\(lab.allLogs)")
+        func entries(_ host: String) -> Int {
+            let outcome = try? WeftProgram.run(["flow", "dump", "--no-stats", "--socket", lab.folder.name(host + ".sock")], in: lab.folder)
+            return outcome?.text.split(separator: "\n").count ?? 0
+        }
+        #expect(lab.wait { entries("A") > 20 && entries("B") > 20 }, "\(lab.allLogs)")
+        let had = ["A": entries("A"), "B": entries("B")]
+        let second = lab.folder.file("second.yaml", Self.network(["p1", "p2"]))
+        let applied = try lab.net("apply", second, port: http, isSecure: false)
+        #expect(applied.code == 0 && applied.text.contains("applied as revision 2"), "\(applied.text)\(applied.errors)")
+        #expect(lab.wait { had.allSatisfy { entries($0.key) > $0.value } }, "\(had)\n\(lab.allLogs)")
+        #expect(lab.isRunning("logical") && lab.isRunning("physical"))
+    }
+
+    /// Two hosts, and a switch with ports on both by turns.
+    private static func network(_ ports: [String]) -> String {
+        let all = ports.enumerated().flatMap { i, name in
+            ["A", "B"].map { "\(name)\($0): {mac: \"02:00:00:00:\($0 == "A" ? "0a" : "0b"):0\(i)\", host: \($0)}" }
+        }
+        return "hosts: {A: {address: 198.18.9.1}, B: {address: 198.18.9.2}}\n"
+            + "tenants: {t: {switches: {s: {ports: {\(all.joined(separator: ", "))}}}}}\n"
     }
 
     @Test func wrongUseIsExplained() throws {

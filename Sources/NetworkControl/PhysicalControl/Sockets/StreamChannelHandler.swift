@@ -19,9 +19,11 @@ final class StreamChannelHandler: ChannelInboundHandler, @unchecked Sendable {
     /// On the queue.
     private var conversation: (any StreamConversation)?
     private var reason = "the connection was closed"
+    private var hasHeard = false
     private let backlog = Atomic(0)
 
-    /// - Parameters: all closures are called on the queue; `begin` gives nil to refuse, `failed` is for what goes wrong before a conversation has begun.
+    /// - Parameters: all closures are called on the queue; `begin` gives nil to refuse, `failed` is for what goes wrong before the peer has said
+    ///   anything: a client of TLS 1.3 shows its certificate in its last flight (RFC 8446 §2), and hears of a refusal when its own handshake is complete.
     init(
         _ queue: DispatchQueue, _ channel: any Channel, waitsForTLS: Bool,
         begin: @escaping (_ peer: String, StreamTransport) -> (any StreamConversation)?, ended: @escaping (_ wasBegun: Bool) -> Void,
@@ -75,7 +77,10 @@ final class StreamChannelHandler: ChannelInboundHandler, @unchecked Sendable {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
-        queue.async { [self] in conversation?.receive(Array(buffer.readableBytesView), now: DispatchTime.now().uptimeNanoseconds) }
+        queue.async { [self] in
+            hasHeard = true
+            conversation?.receive(Array(buffer.readableBytesView), now: DispatchTime.now().uptimeNanoseconds)
+        }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -89,7 +94,10 @@ final class StreamChannelHandler: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        queue.async { [self] in if conversation == nil { failed(error) } else { reason = "\(error)" } }
+        queue.async { [self] in
+            if conversation == nil || waitsForTLS && !hasHeard { failed(error) }
+            reason = "\(error)"
+        }
         context.close(promise: nil)
     }
 }
