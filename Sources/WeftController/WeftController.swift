@@ -73,6 +73,11 @@ struct WeftController: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The controller's key, in PEM.", valueName: "file")) var tlsKey: String?
     @Option(help: ArgumentHelp("The controller's certificate, in PEM.", valueName: "file")) var tlsCertificate: String?
     @Option(help: ArgumentHelp("Whose signature makes the certificates of switches good, in PEM.", valueName: "file")) var tlsAuthorities: String?
+    @Flag(
+        help: """
+            Let hosts and physical controllers in by no names but those of their certificates (DNS names in subjectAltName): a host's name, a physical \
+            controller's --name.
+            """) var certificateNames = false
     @Option(help: ArgumentHelp("What is logged: trace, debug, info, notice, warning, error or critical.", valueName: "level")) var logLevel: String =
         "info"
 
@@ -93,6 +98,9 @@ struct WeftController: AsyncParsableCommand {
         if role == .physical, !channel.isEmpty { throw ValidationError("--channel is for logical controllers") }
         if role == .physical, network != nil { throw ValidationError("--network is for logical controllers") }
         if role == .logical, channel.isEmpty { throw ValidationError("--role logical needs a --channel, or nobody would hear of it") }
+        if certificateNames, let plain = ((role == .logical ? [] : listen) + channel).first(where: { $0.hasPrefix("tcp:") }) {
+            throw ValidationError("--certificate-names: \(plain) has no certificates; use tls:")
+        }
         let isSecure = (listen + channel + logical + [api]).contains { $0.hasPrefix("tls:") }
         if isSecure, tlsKey == nil { throw ValidationError("tls: addresses need --tls-key and --tls-certificate") }
         if (listen + channel + logical).contains(where: { $0.hasPrefix("tls:") }), tlsAuthorities == nil {
@@ -116,6 +124,7 @@ struct WeftController: AsyncParsableCommand {
         let accepted = try loadTokens()
         var options = ControllerCore.Options(name: name ?? ProcessInfo.processInfo.hostName)
         options.leaseSeconds = lease
+        options.requiresCertificateNames = certificateNames
         do throws(StoreError) {
             options.sets = try kept.sets(atLeast: sets, for: options.name, now: Date().timeIntervalSince1970)
         } catch { throw Failure("\(store): \(error)") }
@@ -163,6 +172,7 @@ struct WeftController: AsyncParsableCommand {
     /// Leads hosts as a logical controller in another process tells.
     private func runPhysical(_ tls: StreamTLS?, _ log: Logger) async throws {
         let link = LogicalLink(name: name ?? ProcessInfo.processInfo.hostName + "/physical", log: log)
+        link.physical.requiresCertificateNames = certificateNames
         let queue = DispatchQueue(label: "controller", qos: .userInitiated)
         let hosts = StreamListener(link.physical, on: queue, log: log)
         try listen(hosts, listen, tls)

@@ -147,6 +147,27 @@ import Translation
         #expect(reason([hello], [0, 0, 0, 3, 0, 1, 1])?.contains("cannot be read") == true)
     }
 
+    @Test func aHostAsksForNothingButItself() throws {
+        let lab = try ControllerLab(certificateNames: true)
+        defer { lab.remove() }
+        func reason(_ name: String, _ names: Set<String>, _ hosts: [String]) -> String? {
+            nonisolated(unsafe) var closed: String?
+            lab.core.queue.sync {
+                var transport = StreamTransport(send: { _ in }, close: { closed = $0 })
+                transport.certificateNames = names
+                let end = lab.core.channel.begin(peer: "x", transport)
+                end.receive([.hello(.init(name: name)), .subscribe(set: 1, hosts: hosts)].flatMap(ChannelCodec.encode), now: 1)
+                end.ended(reason: "")
+            }
+            return closed
+        }
+        #expect(reason("chassis/A", ["A"], ["A"]) == nil)
+        #expect(reason("chassis/A", ["A"], ["A", "B"]) == "a host asks for another one, B")
+        #expect(reason("chassis/A", ["B"], ["B"]) == "its certificate does not have the name of chassis/A")
+        #expect(reason("chassis/A", [], []) == "its certificate does not have the name of chassis/A")
+        #expect(reason("p", ["p"], ["A", "B"]) == nil)
+    }
+
     @Test func oneThatDoesNotLeadIsHeardOnceItDoes() throws {
         let lab = try ControllerLab()
         defer { lab.remove() }

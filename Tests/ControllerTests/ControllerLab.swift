@@ -44,6 +44,7 @@ final class ControllerLab: @unchecked Sendable {
     ///   - deliveries: of another lab, to be told of by the same ends.
     init(
         name: String = "one", folder: String? = nil, network: String? = ControllerLab.network, lease: Double = 60, sets: Int = 1,
+        certificateNames: Bool = false,
         deliveries: Deliveries = Deliveries()
     ) throws {
         self.deliveries = deliveries
@@ -51,6 +52,7 @@ final class ControllerLab: @unchecked Sendable {
         try FileManager.default.createDirectory(atPath: self.folder, withIntermediateDirectories: true)
         var options = ControllerCore.Options(name: name)
         options.leaseSeconds = lease
+        options.requiresCertificateNames = certificateNames
         let store = try SQLiteStore(self.folder + "/store.sqlite")
         options.sets = try store.sets(atLeast: sets, for: name, now: Date().timeIntervalSince1970)
         core = ControllerCore(options, store: store, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

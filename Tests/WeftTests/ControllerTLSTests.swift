@@ -117,6 +117,63 @@ import Testing
             + "tenants: {t: {switches: {s: {ports: {\(all.joined(separator: ", "))}}}}}\n"
     }
 
+    @Test func nobodyIsLetInByANameThatItsCertificateDoesNotHave() throws {
+        if let obstacle = TLSLab.obstacle { return print("skipped: \(#function): \(obstacle)") }
+        let lab = try TLSLab(names: ["a": ["A", "a.example"], "b": ["B"], "p": ["one"]])
+        defer { lab.remove() }
+        let network = lab.folder.file("net.yaml", Self.network(["p1"]))
+        try lab.start(
+            "all",
+            [
+                "controller", "--network", network, "--store", lab.folder.name("store.sqlite"), "--listen", "tls:127.0.0.1:0", "--channel",
+                "tls:127.0.0.1:0", "--api", "tcp:127.0.0.1:0", "--certificate-names",
+            ] + lab.options("controller"))
+        let (hosts, channel) = (try lab.port("all", "hosts"), try lab.port("all", "controllers"))
+        func startSwitch(_ certificate: String, host: String, _ way: String, _ port: String) throws {
+            try lab.start(
+                certificate,
+                ["switch", "--host", host, way, "ssl:127.0.0.1:\(port)", "--socket", lab.folder.name(certificate + ".sock")]
+                    + lab.configuration(certificate))
+        }
+        func told(_ words: String...) -> Bool {
+            lab.wait { lab.log("all").split(separator: "\n").contains { line in words.allSatisfy { line.contains($0) } } }
+        }
+        // The machine of host A says that it is B, in either way.
+        try startSwitch("a", host: "B", "--controller", hosts)
+        #expect(told("a host is refused: its certificate does not have its name", "host=B", "A a.example"), "\(lab.allLogs)")
+        lab.stop("a")
+        try startSwitch("a", host: "B", "--chassis", channel)
+        #expect(told("a channel ends", "its certificate does not have the name of chassis/B"), "\(lab.allLogs)")
+        lab.stop("a")
+        // Or that it is a controller of hosts.
+        try lab.start(
+            "physical",
+            ["controller", "--role", "physical", "--name", "one", "--logical", "tls:127.0.0.1:\(channel)", "--listen", "tcp:127.0.0.1:0"]
+                + lab.options("a"))
+        #expect(told("a channel ends", "its certificate does not have the name of one"), "\(lab.allLogs)")
+        lab.stop("physical")
+        #expect(!lab.log("all").contains("host is connected") && !lab.log("all").contains("a controller of hosts is here"))
+        // As what they are they come in.
+        try startSwitch("a", host: "A", "--controller", hosts)
+        try startSwitch("b", host: "B", "--chassis", channel)
+        #expect(told("compared at revision 1", "host=A") && told("a controller of hosts is here", "chassis/B"), "\(lab.allLogs)")
+        try lab.start(
+            "physical",
+            [
+                "controller", "--role", "physical", "--name", "one", "--logical", "tls:127.0.0.1:\(channel)", "--listen", "tls:127.0.0.1:0",
+                "--certificate-names",
+            ] + lab.options("p"))
+        #expect(told("a controller of hosts is here", "name=one"), "\(lab.allLogs)")
+        // A physical controller looks at names too.
+        lab.stop("b")
+        try startSwitch("b", host: "A", "--controller", try lab.port("physical", "hosts"))
+        #expect(
+            lab.wait { lab.log("physical").contains("a host is refused: its certificate does not have its name") }, "\(lab.allLogs)")
+        #expect(
+            try WeftProgram.run(["controller", "--certificate-names", "--store", ":memory:"], in: lab.folder).errors
+                .contains("--certificate-names: tcp:127.0.0.1:6653 has no certificates"))
+    }
+
     @Test func wrongUseIsExplained() throws {
         let folder = TemporaryFolder()
         func run(_ arguments: String...) throws -> WeftProgram.Outcome { try WeftProgram.run(["controller"] + arguments, in: folder) }

@@ -11,14 +11,15 @@ final class TLSLab {
     let folder = TemporaryFolder()
     private var processes: [String: Process] = [:]
 
-    init() throws {
+    /// - Parameter names: names in further certificates of the authority `ca`, by what these are called.
+    init(names: [String: [String]] = [:]) throws {
         for authority in ["ca", "other"] {
             try openssl(
                 "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=\(authority)",
                 "-keyout", folder.name("\(authority).key"), "-out", folder.name("\(authority).pem"))
         }
-        folder.file("names", "subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-        for (name, authority) in [("controller", "ca"), ("switch", "ca"), ("stranger", "other")] {
+        for (name, authority) in [("controller", "ca"), ("switch", "ca"), ("stranger", "other")] + names.keys.sorted().map({ ($0, "ca") }) {
+            folder.file("names", "subjectAltName=IP:127.0.0.1" + (names[name] ?? ["localhost"]).map { ",DNS:\($0)" }.joined() + "\n")
             try openssl(
                 "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(name)",
                 "-keyout", folder.name("\(name).key"), "-out", folder.name("\(name).csr"))

@@ -62,6 +62,8 @@ public final class PhysicalController {
     /// The generation with which this controller leads a host; nil when another one does, or it is not known yet: `lead` asks again.
     public var claim: (String) -> UInt64? = { _ in 1 }
     public var report: (PhysicalReport) -> Void = { _ in }
+    /// Whether a forwarding element is only let in as a host whose name its certificate has.
+    public var requiresCertificateNames = false
     private var sessions: [ObjectIdentifier: SwitchSession] = [:]
     private var byHost: [String: SwitchSession] = [:]
     /// Hosts that know a newer master than this controller's: to go on claiming them would be a race that nobody wins.
@@ -130,6 +132,12 @@ public final class PhysicalController {
 
     private func identified(_ session: SwitchSession) {
         guard let host = session.host else { return }
+        if requiresCertificateNames, !session.certificateNames.contains(host) {
+            log.warning(
+                "a host is refused: its certificate does not have its name",
+                metadata: ["host": "\(host)", "peer": "\(session.peer)", "names": "\(session.certificateNames.sorted().joined(separator: " "))"])
+            return session.close("the certificate is not that of host \(host)")
+        }
         if logical.presence(host) == .absent { return refuse(session) }
         if let other = byHost[host], other !== session, other.state != .closed {
             if other.datapathID != session.datapathID {

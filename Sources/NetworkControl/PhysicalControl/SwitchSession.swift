@@ -64,6 +64,7 @@ public final class SwitchSession {
     public private(set) var generation: UInt64?
 
     private let transport: StreamTransport
+    var certificateNames: Set<String> { transport.certificateNames }
     private let owner: Owner
     private var framer = MessageFramer()
     private var decoder: MessageDecoder?

@@ -107,6 +107,10 @@ public final class ChannelService {
         override func handle(_ message: ChannelMessage) throws(ChannelError) { try service.handle(message, self) }
         override func lost(_ reason: String) { service.ended(self, reason) }
 
+        /// The host that has this name as one that customizes itself; nil for a physical controller.
+        func host(_ name: String) -> String? {
+            name.hasPrefix(ChannelMessage.Hello.chassisPrefix) ? String(name.dropFirst(ChannelMessage.Hello.chassisPrefix.count)) : nil
+        }
         func contains(_ host: String) -> Bool { subscriptions.values.contains { $0.contains(host) } }
     }
 
@@ -133,6 +137,9 @@ public final class ChannelService {
             }
             for d in digests { r.have[set, default: [:]][d.group] = d.digest }
         case .subscribe(let set, let hosts):
+            if core.options.requiresCertificateNames, let own = r.host(name), let other = hosts.first(where: { $0 != own }) {
+                throw ChannelError("a host asks for another one, \(other)")
+            }
             // The lease may have gone while this was on its way.
             guard let logical = core.led[set]?.logical else { break }
             guard (r.subscriptions[set]?.count ?? 0) + hosts.count <= Self.hostLimit else { throw ChannelError("more than \(Self.hostLimit) hosts") }
@@ -169,6 +176,9 @@ public final class ChannelService {
         guard hello.version == ChannelMessage.Hello.version else { throw ChannelError("it speaks version \(hello.version)") }
         guard (1...200).contains(hello.name.utf8.count) else { throw ChannelError("it has no name of 1 to 200 bytes") }
         guard hello.name != core.options.name else { throw ChannelError("it has this controller's own name") }
+        if core.options.requiresCertificateNames, !r.transport.certificateNames.contains(r.host(hello.name) ?? hello.name) {
+            throw ChannelError("its certificate does not have the name of \(hello.name)")
+        }
         // The same one again, whose old connection has not been missed yet.
         let old = receivers.values.filter { $0.name == hello.name }
         r.name = hello.name

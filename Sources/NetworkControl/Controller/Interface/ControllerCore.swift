@@ -25,6 +25,8 @@ public final class ControllerCore: @unchecked Sendable {
         public var leaseSeconds = 5.0
         /// Sets of datapaths, as the store has them. With several the roles are apart: no host is led by this process.
         public var sets = 1
+        /// Whether hosts and physical controllers are let in by no names but those of their certificates.
+        public var requiresCertificateNames = false
         public init(name: String) { self.name = name }
     }
 
@@ -97,6 +99,7 @@ public final class ControllerCore: @unchecked Sendable {
                 answer: { packet, done in roles.core?.logical?.answer(packet).map(done) }), log: log)
         roles.core = self
         channel = ChannelService(self, log: log)
+        physical.requiresCertificateNames = options.requiresCertificateNames
         physical.claim = { [unowned self] in claim($0, for: options.name) }
         physical.report = { [unowned self] in take($0) }
     }

@@ -41,6 +41,8 @@ public enum ChannelMessage: Sendable {
     /// Who speaks, in which version of this protocol.
     public struct Hello: Codable, Hashable, Sendable {
         public static let version = 2
+        /// Before the name of a host that customizes itself.
+        public static let chassisPrefix = "chassis/"
         public var version = Hello.version
         public var name: String
         public init(name: String) { self.name = name }

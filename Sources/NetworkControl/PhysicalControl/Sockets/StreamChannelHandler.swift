@@ -1,5 +1,6 @@
 import Dispatch
 import NIOCore
+import NIOSSL
 import NIOTLS
 import Synchronization
 
@@ -55,10 +56,11 @@ final class StreamChannelHandler: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func start() {
+        let names = Self.names(in: waitsForTLS ? try? channel.pipeline.syncOperations.nioSSL_peerCertificate() : nil)
         let peer = channel.remoteAddress.map { "\($0.ipAddress ?? "?"):\($0.port ?? 0)" } ?? "?"
         queue.async { [self] in
             guard conversation == nil else { return }
-            let transport = StreamTransport(
+            var transport = StreamTransport(
                 send: { [weak self, channel] bytes in
                     self?.backlog.add(bytes.count, ordering: .relaxed)
                     channel.writeAndFlush(ByteBuffer(bytes: bytes)).whenComplete { [weak self] _ in
@@ -70,9 +72,19 @@ final class StreamChannelHandler: ChannelInboundHandler, @unchecked Sendable {
                     channel.eventLoop.execute { channel.close(promise: nil) }
                 },
                 backlog: { [weak self] in self?.backlog.load(ordering: .relaxed) ?? 0 })
+            transport.certificateNames = names
             conversation = begin(peer, transport)
             if conversation == nil { channel.close(promise: nil) }
         }
+    }
+
+    /// The DNS names of a certificate, as they stand there (RFC 5280 §4.2.1.6).
+    private static func names(in certificate: NIOSSLCertificate?) -> Set<String> {
+        guard let certificate else { return [] }
+        return Set(
+            certificate._subjectAlternativeNames().filter { $0.nameType == .dnsName }.map { name in
+                name.contents.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+            })
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

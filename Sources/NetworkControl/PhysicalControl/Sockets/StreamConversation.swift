@@ -4,6 +4,8 @@ public struct StreamTransport {
     public var close: (_ reason: String) -> Void
     /// Bytes that were sent and that the peer has not taken yet.
     public var backlog: () -> Int
+    /// Names in the certificate that the peer has shown; none without TLS.
+    public var certificateNames: Set<String> = []
     public init(send: @escaping ([UInt8]) -> Void, close: @escaping (_ reason: String) -> Void, backlog: @escaping () -> Int = { 0 }) {
         self.send = send
         self.close = close
