@@ -26,8 +26,9 @@ extension ControllerCore {
 
     /// Makes leases last longer.
     private func keep(_ now: Double) throws(StoreError) {
-        if !led.isEmpty || !hostMasterships.isEmpty {
-            let kept = try store.renew(led.values.map(\.mastership) + hostMasterships.values, now: now, seconds: options.leaseSeconds)
+        let held = led.values.map(\.mastership) + hostMasterships.values + [presence].compactMap(\.self)
+        if !held.isEmpty {
+            let kept = try store.renew(held, now: now, seconds: options.leaseSeconds)
             let renewed = Dictionary(kept.map { ($0.scope, $0) }, uniquingKeysWith: { a, _ in a })
             for set in led.values {
                 if let lease = renewed[set.mastership.scope] {
@@ -40,9 +41,10 @@ extension ControllerCore {
                 hostMasterships[host] = nil
                 if lost.owner == options.name { physical.follow(host) } else { channel.revoke(host, owner: lost.owner) }
             }
+            if let known = presence { presence = renewed[known.scope] }
             if led[1] != nil { seekHosts() }
         }
-        if options.sets > 1 {
+        if options.sets > 1, presence == nil {
             presence = try store.acquire(Mastership.controller(options.name), owner: options.name, now: now, seconds: options.leaseSeconds)
         }
     }
