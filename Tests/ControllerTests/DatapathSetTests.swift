@@ -109,6 +109,20 @@ import Translation
         #expect(throws: InterfaceError.self) {
             try cluster.leader(of: "blue").put("tenants/blue/switches/web/ports/vm9", #"{"mac": "02:00:00:00:00:09", "host": "A", "tap": "t9"}"#)
         }
+        // Nor where it has not heard of that yet; and what concerns nobody else waits for nobody.
+        let blue = cluster.leader(of: "blue")
+        try green.put("tenants/green/switches/web/ports/vm4", #"{"mac": "02:00:00:00:00:04", "host": "A", "tap": "t8"}"#)
+        do {
+            try blue.put("tenants/blue/switches/web/ports/vm9", #"{"mac": "02:00:00:00:00:09", "host": "A", "tap": "t8"}"#)
+            Issue.record("a device of green's is taken")
+        } catch InterfaceError.invalid(let faults) { #expect("\(faults)".contains("green/web/vm4")) }
+        try green.put("tenants/green/switches/web/ports/vm5", #"{"mac": "02:00:00:00:00:05", "host": "A"}"#)
+        try blue.put("tenants/blue/switches/web/ports/vm9", #"{"mac": "02:00:00:00:00:09", "host": "A", "tap": "t7"}"#)
+        try green.put("tenants/green/switches/web/ports/vm5", #"{"mac": "02:00:00:00:00:06", "host": "A"}"#)
+        try blue.delete("tenants/blue/switches/web/ports/vm9")
+        cluster.follow()
+        #expect(other.core.queue.sync { other.core.network == green.core.network && other.core.revision == green.core.revision })
+        cluster.check(hosts)
         // A new tenant is put into a set of the controller that is asked.
         try two.put("tenants/red", #"{"switches": {"s": {}}}"#)
         #expect(throws: Never.self) { try two.put("tenants/red/switches/s/ports/vm1", #"{"mac": "02:00:00:00:00:01", "host": "C", "tap": "t2"}"#) }

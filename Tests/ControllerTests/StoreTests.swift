@@ -50,27 +50,58 @@ import Translation
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let store = try SQLiteStore(folder + "/s.sqlite")
         let lead = try #require(try store.acquire("datapaths/1", owner: "one", now: 100, seconds: 5))
-        func change(_ revision: UInt64, _ mastership: Mastership) -> StoredChange {
+        func change(_ basis: StoredChange.Basis, _ mastership: Mastership, text: String = "{}", tenant: String = "a") -> StoredChange {
             StoredChange(
-                note: .init(revision: revision, time: 1, summary: "s", changes: ["+ port a/b/c"]),
-                put: [StoredSection(name: "tenant/a", position: 1, text: "{\"n\":\(revision)}")], removed: [],
-                hostNumbers: [AssignedNumber(.host, "h", revision)], mastership: mastership)
+                note: .init(time: 1, summary: "s", changes: ["+ port a/b/c"]), basis: basis,
+                put: [StoredSection(name: "tenant/" + tenant, position: 1, text: text)], removed: [], hostNumbers: [AssignedNumber(.host, "h", 7)],
+                mastership: mastership)
         }
-        try store.commit(change(1, lead))
-        try store.commit(change(2, lead))
-        // Out of turn, and of a lead that another has taken.
-        #expect(throws: StoreError.self) { try store.commit(change(2, lead)) }
-        #expect(throws: StoreError.self) { try store.commit(change(4, lead)) }
+        #expect(try store.commit(change(.network(0), lead)) == 1)
+        #expect(try store.commit(change(.network(1), lead, text: "{\"n\":2}")) == 2)
+        // Out of turn, and of a lease that another has taken.
+        #expect(throws: StoreError.self) { _ = try store.commit(change(.network(1), lead)) }
+        #expect(throws: StoreError.self) { _ = try store.commit(change(.network(3), lead)) }
         #expect(try store.acquire("datapaths/1", owner: "two", now: 104, seconds: 5) == nil)
         let other = try #require(try store.acquire("datapaths/1", owner: "two", now: 106, seconds: 5))
         #expect(other.generation == lead.generation + 1)
-        #expect(throws: StoreError.self) { try store.commit(change(3, lead)) }
+        #expect(throws: StoreError.self) { _ = try store.commit(change(.network(2), lead)) }
         #expect(try store.renew([lead], now: 107, seconds: 5).isEmpty)
         let all = try store.load()
-        #expect(all.revision == 2 && all.sections.map(\.text) == ["{\"n\":2}"] && all.hostNumbers == [AssignedNumber(.host, "h", 2)])
+        #expect(all.revision == 2 && all.sections.map(\.text) == ["{\"n\":2}"] && all.hostNumbers == [AssignedNumber(.host, "h", 7)])
+        #expect(all.sections.map(\.revision) == [2])
         #expect(try store.changes(after: 1, limit: 10).map(\.revision) == [2])
-        try store.commit(change(3, other))
+        #expect(try store.commit(change(.network(2), other)) == 3)
         #expect(try store.revision() == 3)
+    }
+
+    @Test func changesOfDifferentTenantsDoNotWaitForEachOther() throws {
+        let folder = NSTemporaryDirectory() + "weft-store-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let store = try SQLiteStore(folder + "/s.sqlite")
+        let leads = try [1, 2].map { try #require(try store.acquire(Mastership.datapaths($0), owner: "\($0)", now: 100, seconds: 5)) }
+        func commit(_ tenant: String, _ lead: Int, _ expected: [String: UInt64], attached: [String] = [], detached: [String] = []) throws -> UInt64 {
+            try store.commit(
+                StoredChange(
+                    note: .init(time: 1, summary: "s", changes: []), basis: .sections(expected),
+                    put: [StoredSection(name: "tenant/" + tenant, position: 1, text: "{}", set: lead)], removed: [],
+                    attached: attached.map { .init(key: $0, tenant: tenant) }, detached: detached.map { .init(key: $0, tenant: tenant) },
+                    mastership: leads[lead - 1]))
+        }
+        #expect(try commit("a", 1, ["tenant/a": 0, "hosts": 0], attached: ["h tap1"]) == 1)
+        // It has not heard of that, and need not.
+        #expect(try commit("b", 2, ["tenant/b": 0, "hosts": 0], attached: ["h tap2"]) == 2)
+        #expect(try commit("b", 2, ["tenant/b": 2, "hosts": 0]) == 3)
+        // A tenant that is not what it was, hosts that are not, and a device that another tenant has.
+        #expect(throws: StoreError.self) { _ = try commit("b", 2, ["tenant/b": 2, "hosts": 0]) }
+        #expect(throws: StoreError.self) { _ = try commit("b", 2, ["tenant/b": 3, "hosts": 1]) }
+        #expect(throws: StoreError.self) { _ = try commit("b", 2, ["tenant/b": 3, "hosts": 0], attached: ["h tap1"]) }
+        #expect(try store.revision() == 3)
+        #expect(try commit("a", 1, ["tenant/a": 1, "hosts": 0], detached: ["h tap1"]) == 4)
+        #expect(try commit("b", 2, ["tenant/b": 3, "hosts": 0], attached: ["h tap1"]) == 5)
+        let delta = try store.changes(ofSectionsAfter: 3)
+        #expect(
+            delta.put.map(\.name) == ["tenant/a", "tenant/b"] && delta.put.map(\.revision) == [4, 5] && delta.names == ["tenant/a", "tenant/b"])
     }
 
     @Test func aStoreOfANewerVersionIsRefused() throws {

@@ -32,6 +32,9 @@ public struct AttachmentIndex: Sendable {
 
     func owner(of key: String, besides tenant: String) -> String? { owners[key].flatMap { $0.tenant == tenant ? nil : $0.path } }
 
+    /// What a tenant's ports are attached to: host and name, with a space between.
+    public static func keys(of tenant: Tenant) -> Set<String> { Set(attachments(of: tenant).map(\.key)) }
+
     static func attachments(of tenant: Tenant) -> [Attached] {
         tenant.hostPorts.compactMap { owner, name, port in
             guard let host = port.host, let attachment = port.attachment else { return nil }

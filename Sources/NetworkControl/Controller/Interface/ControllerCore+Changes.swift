@@ -155,12 +155,14 @@ extension ControllerCore {
         }
         let (numbers, numberChanges) = hostNumbers.assigning(edited.network.hosts.map(\.name))
         let note = StoredChange.Note(
-            revision: revision + 1, time: Date().timeIntervalSince1970, summary: difference.summary,
+            time: Date().timeIntervalSince1970, summary: difference.summary,
             changes: Array(difference.lines.prefix(StoredChange.Note.changeLimit)))
-        do throws(StoreError) {
-            try store.commit(
-                StoredChange(note: note, put: put, removed: removed, hostNumbers: numberChanges, mastership: led[writing]!.mastership))
-        } catch {
+        var change = StoredChange(
+            note: note, basis: basis(of: edited, put, removed), put: put, removed: removed, hostNumbers: numberChanges,
+            mastership: led[writing]!.mastership)
+        if options.sets > 1 { (change.detached, change.attached) = attachments(changedBy: edited) }
+        let new: UInt64
+        do throws(StoreError) { new = try store.commit(change) } catch {
             switch error {
             case .conflict where options.sets > 1: return nil
             case .failed, .newerSchema: break
@@ -170,16 +172,35 @@ extension ControllerCore {
         }
         let before = tenantSets
         (document, network, tenantSets, hostNumbers) = (edited.document, edited.network, sets, numbers)
-        revision += 1
+        for section in put { sectionRevisions[section.name] = new }
+        for name in removed { sectionRevisions[name] = nil }
+        // What others have written since the last look is followed later.
+        if new == revision + 1 { revision = new }
         if let tenant = edited.tenant { attachments.replace(tenant.old, with: tenant.new) } else { attachments = AttachmentIndex(network) }
         let outcomes: [LogicalController.Outcome]
-        do throws(StoreError) { outcomes = try compute(difference.remove, difference.put, from: before) } catch {
+        do throws(StoreError) { outcomes = try compute(difference.remove, difference.put, from: before, new) } catch {
             throw InterfaceError.store("\(error)")
         }
-        let progress = begin(outcomes, difference)
+        let progress = begin(outcomes, difference, new)
         publish(outcomes)
         tellWatchers()
         return ChangeResult(progress: progress, tag: try? read(edit.path).tag, isNew: edited.isNew)
+    }
+
+    /// A tenant's change is right as long as it and the hosts are what they were, and its attachments are nobody else's.
+    private func basis(of edited: Edited, _ put: [StoredSection], _ removed: [String]) -> StoredChange.Basis {
+        guard options.sets > 1, edited.tenant != nil else { return .network(revision) }
+        return .sections(
+            Dictionary((put.map(\.name) + removed + ["hosts"]).map { ($0, sectionRevisions[$0] ?? 0) }, uniquingKeysWith: { a, _ in a }))
+    }
+
+    private func attachments(changedBy edited: Edited) -> (detached: [StoredChange.Attachment], attached: [StoredChange.Attachment]) {
+        func all(_ tenants: [Tenant]) -> Set<StoredChange.Attachment> {
+            Set(tenants.flatMap { t in AttachmentIndex.keys(of: t).map { StoredChange.Attachment(key: $0, tenant: t.name) } })
+        }
+        let before = all(edited.tenant.map { [$0.old].compactMap(\.self) } ?? network.tenants)
+        let now = all(edited.tenant.map { [$0.new].compactMap(\.self) } ?? edited.network.tenants)
+        return (Array(before.subtracting(now)), Array(now.subtracting(before)))
     }
 
     /// Refuses more ports of a set on one host than there are numbers.
@@ -207,7 +228,7 @@ extension ControllerCore {
     }
 
     /// Begins to watch how far a change comes.
-    private func begin(_ outcomes: [LogicalController.Outcome], _ difference: NetworkDifference) -> Progress {
+    private func begin(_ outcomes: [LogicalController.Outcome], _ difference: NetworkDifference, _ revision: UInt64) -> Progress {
         let updates = outcomes.flatMap(\.updates)
         let told = Set(updates.map(\.host)).sorted()
         let connected = Set(physical.connectedHosts).union(channel.ledHosts)

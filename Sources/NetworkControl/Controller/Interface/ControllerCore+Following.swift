@@ -65,8 +65,10 @@ extension ControllerCore {
         let before = tenantSets
         sets.settle(network.tenants.map(\.name), among: [1])
         (self.document, self.network, self.attachments, tenantSets, revision) = (document, network, attachments, sets, delta.revision)
+        for section in delta.put { sectionRevisions[section.name] = section.revision }
+        sectionRevisions = sectionRevisions.filter { delta.names.contains($0.key) }
         hostNumbers.restore(delta.hostNumbers)
-        publish(try compute(removed, put, from: before))
+        publish(try compute(removed, put, from: before, revision))
         tellWatchers()
     }
 
@@ -78,7 +80,10 @@ extension ControllerCore {
         } catch {
             throw .failed("the network that is stored is not taken by this version: \(error)")
         }
-        for section in stored.sections { if let tenant = section.tenant { tenantSets.put(tenant, section.set) } }
+        for section in stored.sections {
+            sectionRevisions[section.name] = section.revision
+            if let tenant = section.tenant { tenantSets.put(tenant, section.set) }
+        }
         hostNumbers.restore(stored.hostNumbers)
         attachments = AttachmentIndex(network)
         revision = stored.revision
@@ -88,7 +93,9 @@ extension ControllerCore {
     /// Computes a change of the network, which is stored already, for the sets that this controller leads; what they come to is stored.
     ///
     /// - Parameter before: the sets of tenants before the change.
-    func compute(_ removed: [NetworkElement], _ put: [NetworkElement], from before: TenantSets) throws(StoreError) -> [LogicalController.Outcome] {
+    func compute(
+        _ removed: [NetworkElement], _ put: [NetworkElement], from before: TenantSets, _ revision: UInt64
+    ) throws(StoreError) -> [LogicalController.Outcome] {
         var outcomes: [LogicalController.Outcome] = []
         for set in led.values.sorted(by: { $0.number < $1.number }) {
             let isOnly = options.sets == 1

@@ -4,6 +4,10 @@ import LogicalNetwork
 extension ControllerCore {
     /// The value at a path in JSON, and its tag, which changes with it.
     public func read(_ path: NetworkDocument.Path) throws -> (json: String, tag: String) {
+        // The tag of the whole says that everything up to a revision is here.
+        if path.isEmpty, options.sets > 1 {
+            do throws(StoreError) { try follow() } catch { throw InterfaceError.store("\(error)") }
+        }
         guard let node = document.node(at: path) else {
             // A collection that is empty is there, as long as its owner is.
             if Self.isCollection(path), document.hasPlace(for: path) { return (Self.emptyCollection(path), Self.tag(Self.emptyCollection(path))) }

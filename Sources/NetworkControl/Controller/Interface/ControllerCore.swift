@@ -60,7 +60,10 @@ public final class ControllerCore: @unchecked Sendable {
     var document = NetworkDocument()
     /// What the ports of the network are attached to.
     var attachments = AttachmentIndex()
+    /// All revisions up to this one have been taken over; own ones may be beyond it where others write too, until they are followed.
     var revision: UInt64 = 0
+    /// By section of the text.
+    var sectionRevisions: [String: UInt64] = [:]
     var isLoaded = false
     /// That this controller is there, by which several share sets.
     var presence: Mastership?

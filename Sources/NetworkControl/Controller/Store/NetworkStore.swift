@@ -20,8 +20,8 @@ public protocol NetworkStore: Sendable {
     func sets(atLeast count: Int, for owner: String, now: Double) throws(StoreError) -> Int
     /// The revision alone: what a watcher asks for.
     func revision() throws(StoreError) -> UInt64
-    /// All of it or none; when this returns it survives the end of process and machine.
-    func commit(_ change: StoredChange) throws(StoreError)
+    /// All of it or none, as the next revision, which is returned; then it survives the end of process and machine.
+    func commit(_ change: StoredChange) throws(StoreError) -> UInt64
     /// The changes after a revision, oldest first, at most `limit`.
     func changes(after revision: UInt64, limit: Int) throws(StoreError) -> [StoredChange.Note]
     /// Takes a lease that nobody holds, or that has ended, or that the owner held before; the generation is one more than ever before. nil: another holds it.
@@ -56,6 +56,8 @@ public struct StoredSection: Hashable, Sendable {
     public var text: String
     /// The set of datapaths that a tenant is of; 0: hosts.
     public var set = 0
+    /// The one that wrote it; of a section that is to be written the one that it takes the place of, 0 for a new one.
+    public var revision: UInt64 = 0
 }
 
 public struct StoredNetwork: Sendable {
@@ -79,7 +81,8 @@ public struct StoredDelta: Sendable {
 public struct StoredChange: Sendable {
     /// What is told of a change afterwards.
     public struct Note: Hashable, Sendable, Codable {
-        public var revision: UInt64
+        /// Given by the store.
+        public var revision: UInt64 = 0
         /// Seconds since 1970.
         public var time: Double
         /// `3 ports added, 1 rule changed`
@@ -89,10 +92,26 @@ public struct StoredChange: Sendable {
         public static let changeLimit = 1000
     }
     public var note: Note
+    public var basis: Basis
     public var put: [StoredSection]
     public var removed: [String]
     /// Of hosts that are new.
-    public var hostNumbers: [AssignedNumber]
+    public var hostNumbers: [AssignedNumber] = []
+    /// Attachments of tenants that come and go (`AttachmentIndex.keys`), where there are several sets: two tenants cannot have the same.
+    public var attached: [Attachment] = []
+    public var detached: [Attachment] = []
+
+    /// What it was judged by, and what must not have changed since.
+    public enum Basis: Sendable {
+        /// Everything.
+        case network(UInt64)
+        /// The sections that are put and removed, by their revisions, and the hosts'.
+        case sections([String: UInt64])
+    }
+    public struct Attachment: Hashable, Sendable {
+        public var key: String
+        public var tenant: String
+    }
     /// Who writes: refused when it does not hold this any more.
     public var mastership: Mastership
 }
@@ -100,15 +119,15 @@ public struct StoredChange: Sendable {
 public enum StoreError: Error, Sendable, CustomStringConvertible {
     /// Somebody else leads now.
     case notMaster(String)
-    /// Another change came first.
-    case conflict(expected: UInt64, found: UInt64)
+    /// Another change of the same came first.
+    case conflict(String)
     case newerSchema
     case failed(String)
 
     public var description: String {
         switch self {
         case .notMaster(let scope): "the lease of \(scope) is not held any more"
-        case .conflict(let expected, let found): "the network is at revision \(found), not \(expected)"
+        case .conflict(let what): "\(what) has changed meanwhile"
         case .newerSchema: "the store was written by a newer version"
         case .failed(let reason): reason
         }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import LogicalNetwork
 import Translation
 
 /// The embedded store: one SQLite file, which several processes of a machine may share.
@@ -92,6 +93,10 @@ public final class SQLiteStore: NetworkStore {
                 t.column("value", .integer).notNull()
             }
             try db.execute(sql: "INSERT INTO setting VALUES ('sets', 1)")
+            try db.create(table: "attachment") { t in
+                t.primaryKey("key", .text)
+                t.column("tenant", .text).notNull()
+            }
         }
         return migrator
     }
@@ -111,9 +116,12 @@ public final class SQLiteStore: NetworkStore {
 
     private static func sections(_ db: Database, after revision: UInt64?) throws -> [StoredSection] {
         try Row.fetchAll(
-            db, sql: "SELECT name, position, text, \"set\" FROM section WHERE revision > ? ORDER BY position, name",
+            db, sql: "SELECT name, position, text, \"set\", revision FROM section WHERE revision > ? ORDER BY position, name",
             arguments: [revision.map { Int64(clamping: $0) } ?? -1]
-        ).map { StoredSection(name: $0["name"], position: $0["position"], text: $0["text"], set: $0["set"]) }
+        ).map {
+            StoredSection(
+                name: $0["name"], position: $0["position"], text: $0["text"], set: $0["set"], revision: UInt64(bitPattern: $0["revision"] as Int64))
+        }
     }
 
     private static func numbers(_ db: Database, of set: Int) throws -> [AssignedNumber] {
@@ -154,8 +162,18 @@ public final class SQLiteStore: NetworkStore {
             if present == 1, let obstacle = NumberSpace.obstacle(in: try Self.numbers(db, of: 0) + Self.numbers(db, of: 1)) {
                 throw StoreError.failed("there cannot be several sets of datapaths: \(obstacle)")
             }
+            if present == 1 { try attach(try Self.sections(db, after: nil), db) }
             try db.execute(sql: "UPDATE setting SET value = ? WHERE name = 'sets'", arguments: [count])
             return count
+        }
+    }
+
+    /// Takes note of what all tenants are attached to.
+    private func attach(_ sections: [StoredSection], _ db: Database) throws {
+        for tenant in try NetworkDocument(sections: sections).description().tenants {
+            for key in AttachmentIndex.keys(of: tenant) {
+                try db.execute(sql: "INSERT INTO attachment (key, tenant) VALUES (?, ?)", arguments: [key, tenant.name])
+            }
         }
     }
 
@@ -184,17 +202,33 @@ public final class SQLiteStore: NetworkStore {
         }
     }
 
-    public func commit(_ change: StoredChange) throws(StoreError) {
+    private static func check(_ basis: StoredChange.Basis, _ revision: UInt64, _ db: Database) throws {
+        switch basis {
+        case .network(let expected): if expected != revision { throw StoreError.conflict("the network") }
+        case .sections(let expected):
+            for (name, number) in expected {
+                let found = try Int64.fetchOne(db, sql: "SELECT revision FROM section WHERE name = ?", arguments: [name])
+                if UInt64(bitPattern: found ?? 0) != number { throw StoreError.conflict(name) }
+            }
+        }
+    }
+
+    public func commit(_ change: StoredChange) throws(StoreError) -> UInt64 {
         try write { db in
             try Self.check(change.mastership, db)
             let found = try Self.revision(db)
-            guard found + 1 == change.note.revision else { throw StoreError.conflict(expected: change.note.revision - 1, found: found) }
-            let revision = Int64(bitPattern: change.note.revision)
+            try Self.check(change.basis, found, db)
+            let revision = Int64(bitPattern: found + 1)
             for name in change.removed { try db.execute(sql: "DELETE FROM section WHERE name = ?", arguments: [name]) }
             for s in change.put {
                 try db.execute(
                     sql: "INSERT OR REPLACE INTO section (name, position, text, \"set\", revision) VALUES (?, ?, ?, ?, ?)",
                     arguments: [s.name, s.position, s.text, s.set, revision])
+            }
+            for a in change.detached { try db.execute(sql: "DELETE FROM attachment WHERE key = ? AND tenant = ?", arguments: [a.key, a.tenant]) }
+            for a in change.attached {
+                try db.execute(sql: "INSERT OR IGNORE INTO attachment (key, tenant) VALUES (?, ?)", arguments: [a.key, a.tenant])
+                if db.changesCount == 0 { throw StoreError.conflict("what is attached to \(a.key)") }
             }
             try Self.save(change.hostNumbers, of: 0, db)
             let list = String(decoding: try JSONEncoder().encode(change.note.changes), as: UTF8.self)
@@ -202,6 +236,7 @@ public final class SQLiteStore: NetworkStore {
                 sql: "INSERT INTO change (revision, time, summary, changes) VALUES (?, ?, ?, ?)",
                 arguments: [revision, change.note.time, change.note.summary, list])
             try db.execute(sql: "DELETE FROM change WHERE revision <= ?", arguments: [revision - Int64(Self.changeLimit)])
+            return found + 1
         }
     }
 
