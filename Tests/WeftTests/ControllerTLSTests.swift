@@ -53,8 +53,11 @@ import Testing
         }
         func log(_ name: String) -> String { String(decoding: folder.bytes(name), as: UTF8.self) }
         func wait(_ condition: () -> Bool) -> Bool {
-            for _ in 0..<200 where !condition() { usleep(50_000) }
-            return condition()
+            for _ in 0..<1200 {
+                if condition() { return true }
+                usleep(50_000)
+            }
+            return false
         }
         try start(
             "controller.log",
