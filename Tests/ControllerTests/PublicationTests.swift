@@ -3,6 +3,7 @@ import Flow
 import Foundation
 import OpenFlow
 import PhysicalControl
+import RandomNetworks
 import Testing
 import Translation
 
@@ -225,14 +226,15 @@ import Translation
         let hosts = try ["A", "B", "C"].enumerated().map { try TestHost($0.element, datapathID: UInt64($0.offset + 1)) }
         for h in hosts { lab.connect(h) }
         var random = SystemRandom(seed: 71)
-        for step in 0..<60 {
+        let steps = HistoryLength.steps(30)
+        for step in 0..<steps {
             let away = step % 7 == 3 ? hosts[random.next(3)] : nil
             if let away { lab.disconnect(away) }
             for _ in 0..<2 { random.edit(lab) }
             if let away { lab.connect(away) }
             for h in hosts { #expect(difference(lab, h).isEmpty, "seed 71, step \(step), host \(h.name)") }
         }
-        #expect(hosts.map { lab.states[$0.name]!.inForce }.max()! > 30)
+        #expect(hosts.map { lab.states[$0.name]!.inForce }.max()! > steps / 2)
     }
 }
 

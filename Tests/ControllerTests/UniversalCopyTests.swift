@@ -88,9 +88,9 @@ private struct TestReceiver {
         var receivers = [TestReceiver(["h0"], seed: seed), TestReceiver(["h1", "h2"], seed: seed + 1)]
         for i in receivers.indices { try receivers[i].begin(logical) }
         var away = -1
-        for step in 0..<150 {
+        for step in 0..<HistoryLength.steps(40) {
             for _ in 0..<(step % 3 + 1) { random.edit() }
-            let network = step % 25 > 20 ? without("h2", random.network) : random.network
+            let network = step % 20 > 15 ? without("h2", random.network) : random.network
             let outcome = logical.apply(network, revision: UInt64(step + 1))
             if step % 10 == 3 { away = step / 10 % 2 }
             for i in receivers.indices {

@@ -8,7 +8,8 @@ import Wire
 
 /// Watched tunnels between two of our own endpoints in namespaces, their frames polled by the test as a worker would.
 @Suite(.serialized, .enabled(if: TunnelLab.obstacle == nil, "needs root and iproute2")) struct LivenessCarrierTests {
-    static let fast = LivenessConfiguration(interval: 100_000_000, multiplier: 5)
+    /// Noticed after 1.5 s: the test is the only one that polls, and may be kept from it for a while.
+    static let fast = LivenessConfiguration(interval: 100_000_000, multiplier: 15)
 
     private func pair(
         _ lab: TunnelLab, _ kind: PortKind, isIPv6: Bool = false, key: TunnelConfiguration.Key = .none,
@@ -21,7 +22,7 @@ import Wire
     }
 
     /// Polls both ends until the condition holds; the milliseconds it took, nil when it never did.
-    private func poll(_ ports: [TunnelPort], milliseconds: Int = 5000, until isDone: () -> Bool) -> Int? {
+    private func poll(_ ports: [TunnelPort], milliseconds: Int = 30_000, until isDone: () -> Bool) -> Int? {
         let start = weft_monotonic_ns()
         repeat {
             for port in ports {
@@ -44,10 +45,10 @@ import Wire
         // What is steady is not handed on packet by packet.
         _ = poll([a, b], milliseconds: 400) { false }
         #expect(a.status.hasLink && b.status.hasLink && a.liveness!.changes == 1)
-        #expect(a.liveness!.received > 3 && a.liveness!.discarded.isEmpty && a.liveness!.detectionMilliseconds == 500)
+        #expect(a.liveness!.received > 3 && a.liveness!.discarded.isEmpty && a.liveness!.detectionMilliseconds == 1500)
         lab.execute(0, "ip link set v2 down")
         let down = try #require(poll([a, b]) { !a.status.hasLink && !b.status.hasLink })
-        #expect(a.status.reason == "remote \(TunnelPortTests.remote(2, isIPv6)): no packet for 500 ms")
+        #expect(a.status.reason == "remote \(TunnelPortTests.remote(2, isIPv6)): no packet for 1500 ms")
         lab.execute(0, "ip link set v2 up; ip addr replace fd77:2::1/64 dev v2 nodad")
         let back = poll([a, b]) { a.status.hasLink && b.status.hasLink }
         #expect(back != nil)
@@ -72,7 +73,7 @@ import Wire
         defer { a.close() }
         _ = try #require(poll([a, b]) { a.status.hasLink && b.status.hasLink })
         b.close()
-        _ = try #require(poll([a], milliseconds: 1000) { !a.status.hasLink })
+        _ = try #require(poll([a]) { !a.status.hasLink })
         #expect(a.status.reason == "remote 10.77.2.2: turned off there")
     }
 
@@ -121,6 +122,7 @@ import Wire
         let (a, b) = try pair(lab, .vxlan) { $0.liveness = LivenessConfiguration(interval: 1_000_000_000, multiplier: 5) }
         defer { a.close(); b.close() }
         _ = try #require(poll([a, b]) { a.status.hasLink && b.status.hasLink })
+        let before = b.liveness!.discarded.values.reduce(0, +)
         let control = forged {
             $0.state = .up
             $0.yourDiscriminator = 0x1111
@@ -145,7 +147,7 @@ import Wire
         let report = try #require(b.liveness)
         #expect(report.changes == 1 && report.isUsable, "\(report)")
         #expect(report.discarded["wrongDiscriminator", default: 0] > 0 && report.discarded["badTTL", default: 0] > 0, "\(report)")
-        #expect(report.discarded.values.reduce(0, +) <= 600)
+        #expect(report.discarded.values.reduce(0, +) - before <= 600, "\(before), \(report)")
     }
 
     @Test func whatCannotBeWatchedIsRefused() {

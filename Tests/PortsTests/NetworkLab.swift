@@ -79,10 +79,10 @@ final class NetworkLab {
         return output
     }
 
-    /// Refreshes ports whenever the kernel tells of a change, until `condition` holds; false after five seconds. A change of carrier is told up to a
+    /// Refreshes ports whenever the kernel tells of a change, until `condition` holds; false after thirty seconds. A change of carrier is told up to a
     /// second late.
     static func refresh(_ ports: [any LivePort], _ monitor: LinkMonitor, until condition: () -> Bool) -> Bool {
-        let end = Date(timeIntervalSinceNow: 5)
+        let end = Date(timeIntervalSinceNow: 30)
         while true {
             for port in ports { _ = port.refresh() }
             if condition() { return true }

@@ -49,7 +49,7 @@ final class OpenVSwitchPeer {
     func stop() {
         for name in ["vs", "db"] {
             lab.execute(host, "test -f \(folder)/\(name).pid && kill $(cat \(folder)/\(name).pid)")
-            for _ in 0..<50 where access("\(folder)/\(name).pid", F_OK) == 0 { usleep(20_000) }
+            for _ in 0..<1000 where access("\(folder)/\(name).pid", F_OK) == 0 { usleep(20_000) }
         }
         TunnelLab.run("rm -rf \(folder)")
     }

@@ -42,7 +42,7 @@ enum TCPTransfer {
     private static let clientProgram = """
         import socket,sys,zlib,time,os
         a=sys.argv[1]; m=int(sys.argv[2])
-        for i in range(200):
+        for i in range(1000):
             c=socket.socket(socket.AF_INET6 if ':' in a else socket.AF_INET); c.settimeout(20)
             try:
                 c.connect((a,7777)); break

@@ -59,7 +59,7 @@ final class TunnelLab {
         return text
     }
 
-    /// Sends one ICMP echo of `size` payload bytes from host `i` and waits up to two seconds for the answer.
+    /// Sends one ICMP echo of `size` payload bytes from host `i` and waits up to ten seconds for the answer.
     func ping(_ i: Int, _ address: String, size: Int = 56) -> Bool {
         let script = """
             import socket, struct, sys
@@ -73,7 +73,7 @@ final class TunnelLab {
                 total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
                 total = (total & 0xffff) + (total >> 16)
                 data = message(8, ~((total & 0xffff) + (total >> 16)) & 0xffff)
-            for attempt in range(4):
+            for attempt in range(20):
                 s.sendto(data, (address, 0))
                 try:
                     while True:
@@ -137,9 +137,16 @@ struct Arrival: Equatable {
     subscript(word: Int) -> UInt64 { words[word - 16] }
 }
 
+extension TunnelLab {
+    /// Shell commands that wait, at most ten seconds, until somebody listens at a TCP port of a host.
+    func listening(_ host: Int, _ port: Int) -> String {
+        "for i in $(seq 100); do ip netns exec \(name)\(host) ss -Hltn | grep -q ':\(port) ' && break; sleep 0.1; done"
+    }
+}
+
 extension TunnelPort {
     /// Frames that arrive within `milliseconds`, at most `count`.
-    func arrivals(_ count: Int, milliseconds: Int = 2000, slots: Int = 8) -> [Arrival] {
+    func arrivals(_ count: Int, milliseconds: Int = 10_000, slots: Int = 8) -> [Arrival] {
         guard let receiver = receiver(worker: 0) else { return [] }
         let set = SlotSet(slots)
         var all: [Arrival] = []

@@ -95,13 +95,13 @@ final class TunnelWire: @unchecked Sendable {
         defer { TunnelLab.run("rm -f /tmp/\(lab.name).in /tmp/\(lab.name).out") }
         let family = address.contains(":") ? "AF_INET6" : "AF_INET"
         let server =
-            "import socket;s=socket.socket(socket.\(family));s.bind((\\\"\(address)\\\",7000));s.listen();s.settimeout(10);c=s.accept()[0];"
-            + "c.settimeout(10);f=open(\\\"/tmp/\(lab.name).out\\\",\\\"wb\\\");[f.write(d) for d in iter(lambda:c.recv(65536),b\\\"\\\")];f.close();c.close()"
+            "import socket;s=socket.socket(socket.\(family));s.bind((\\\"\(address)\\\",7000));s.listen();s.settimeout(30);c=s.accept()[0];"
+            + "c.settimeout(30);f=open(\\\"/tmp/\(lab.name).out\\\",\\\"wb\\\");[f.write(d) for d in iter(lambda:c.recv(65536),b\\\"\\\")];f.close();c.close()"
         let client =
-            "import socket,time;time.sleep(0.3);s=socket.create_connection((\\\"\(address)\\\",7000),10);"
+            "import socket;s=socket.create_connection((\\\"\(address)\\\",7000),10);"
             + "s.sendall(open(\\\"/tmp/\(lab.name).in\\\",\\\"rb\\\").read());s.shutdown(1);s.recv(1)"
         let both =
-            "ip netns exec \(lab.name)2 timeout 20 python3 -c \"\(server)\" & ip netns exec \(lab.name)1 timeout 20 python3 -c \"\(client)\"; wait; "
+            "ip netns exec \(lab.name)2 timeout 60 python3 -c \"\(server)\" & \(lab.listening(2, 7000)); ip netns exec \(lab.name)1 timeout 60 python3 -c \"\(client)\"; wait; "
             + "cmp /tmp/\(lab.name).in /tmp/\(lab.name).out"
         return TunnelLab.run(both)
     }
@@ -140,9 +140,9 @@ final class TunnelWire: @unchecked Sendable {
             a.close()
             b.close()
         }
-        lab.execute(2, "iperf3 -s -1 -D --idle-timeout 10")
-        usleep(300_000)
-        let text = lab.output(1, "timeout 10 iperf3 -c 10.99.0.2 -t 2 -f m")
+        lab.execute(2, "iperf3 -s -1 -D --idle-timeout 30")
+        TunnelLab.run(lab.listening(2, 5201))
+        let text = lab.output(1, "timeout 30 iperf3 -c 10.99.0.2 -t 2 -f m")
         print("TCP through two VXLAN ports and one thread: \(text.split(separator: "\n").first { $0.contains("receiver") } ?? "\(text)")")
         print("\(wire.frames) frames, \(wire.largeFrames) large, \(wire.refused.count) refused")
         #expect(text.contains("receiver"))
@@ -161,23 +161,26 @@ final class TunnelWire: @unchecked Sendable {
         // Checksums are the device's on a veth; off, the kernel finishes them.
         lab.execute(1, "ethtool -K eth0 tx off gso off tso off 2>/dev/null")
         let file = "/tmp/\(lab.name).pcap"
-        defer { TunnelLab.run("rm -f \(file)") }
+        defer { TunnelLab.run("rm -f \(file) \(file).said") }
         TunnelLab.run(
-            "ip netns exec \(lab.name)2 timeout 5 tcpdump -U -i eth0 -w \(file) 'udp port 4789 or udp port 6081 or proto 47 or ip6 proto 47' >/dev/null 2>&1 &"
+            "ip netns exec \(lab.name)2 timeout 20 tcpdump -U -i eth0 -w \(file) 'udp port 4789 or udp port 6081 or proto 47 or ip6 proto 47' >/dev/null 2>\(file).said &"
         )
-        usleep(700_000)
+        TunnelLab.run("for i in $(seq 100); do grep -qs 'listening on' \(file).said && break; sleep 0.1; done")
         var words = [UInt64](repeating: 0, count: 23)
         words[7] = 0x1122_3344_5566_7788
         let (large, offload) = TunnelFrames.large(TunnelFrames.payload(4000), segmentSize: 1000)
         #expect(a.send([TunnelFrames.tcp([1, 2, 3])], words: words) == [.none])
         #expect(a.send([large], offload: offload, words: words) == [.none])
-        usleep(500_000)
         let checks = "-o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE"
-        let text = lab.output(
-            2,
+        let command =
             "tshark -r \(file) \(checks) -T fields -e frame.protocols -e vxlan.vni -e geneve.vni -e gre.key -e tcp.checksum.status -e udp.checksum.status -e _ws.malformed 2>/dev/null"
-        )
-        let lines = text.split(separator: "\n")
+        // Until all is written.
+        var (text, lines) = ("", [Substring]())
+        for _ in 0..<10 where lines.count < 5 {
+            usleep(300_000)
+            text = lab.output(2, command)
+            lines = text.split(separator: "\n")
+        }
         let name = "\(kind)"
         #expect(lines.count == 5, "\(text)")
         for line in lines {

@@ -131,7 +131,7 @@ private final class RawClient {
         #expect(late.line().contains("\"code\":\"busy\""))
         clients.removeAll()
         var isBack = false
-        for _ in 0..<100 where !isBack {
+        for _ in 0..<2000 where !isBack {
             isBack = (try? bench.client().request("port.list", ControlValue.Ports.self)) != nil
             if !isBack { usleep(10_000) }
         }

@@ -12,7 +12,7 @@ import Testing
         var random = RandomNetwork(seed: seed)
         let translation = NetworkTranslation()
         var hosts: [String: NaiveHost] = [:]
-        for step in 0..<150 {
+        for step in 0..<HistoryLength.steps(60) {
             for _ in 0..<(step % 3 + 1) { random.edit() }
             translation.apply(random.network)
             for change in translation.takeChanges() {
@@ -48,7 +48,7 @@ import Testing
         let translation = NetworkTranslation()
         translation.apply(random.network)
         let network = try SimulatedNetwork(translation)
-        for step in 0..<100 {
+        for step in 0..<HistoryLength.steps(60) {
             random.edit()
             translation.apply(random.network)
             try network.update()

@@ -263,7 +263,7 @@ import Wire
     func wherePacketsAreProcessedChangesNothingForThem(seed: UInt64) throws {
         var random = RandomNetwork(seed: seed)
         var delivered = 0
-        for _ in 0..<8 {
+        for _ in 0..<HistoryLength.steps(100) / 25 {
             for _ in 0..<25 { random.edit() }
             var plain = random.network
             for h in plain.hosts.indices { (plain.hosts[h].zone, plain.hosts[h].isPool) = ("", false) }

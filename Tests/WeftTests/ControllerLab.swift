@@ -115,7 +115,7 @@ final class ControllerLab: NamespaceLab {
             r = urllib.request.Request(sys.argv[2], method=sys.argv[1], data=sys.argv[4].encode() if len(sys.argv) > 4 else None,
                 headers={'Authorization': 'Bearer ' + sys.argv[3], 'Content-Type': 'application/json'})
             try:
-                a = urllib.request.urlopen(r, timeout=20)
+                a = urllib.request.urlopen(r, timeout=60)
             except urllib.error.HTTPError as e:
                 a = e
             print(a.status)

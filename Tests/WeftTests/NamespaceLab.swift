@@ -76,7 +76,7 @@ class NamespaceLab {
     }
 
     func wait(_ condition: () -> Bool) -> Bool {
-        let end = Date().addingTimeInterval(30)
+        let end = Date().addingTimeInterval(90)
         while Date() < end {
             if condition() { return true }
             usleep(50_000)

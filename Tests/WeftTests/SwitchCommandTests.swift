@@ -227,11 +227,11 @@ final class SwitchProcess {
         process.waitUntilExit()
     }
 
-    /// Waits up to ten seconds for something in the log.
+    /// Waits up to a minute for something in the log.
     func waits(_ condition: (String) -> Bool) -> Bool { waits(for: folder.name("log"), condition) }
 
     func waits(for file: String, _ condition: (String) -> Bool) -> Bool {
-        for _ in 0..<1000 {
+        for _ in 0..<6000 {
             if condition((try? String(contentsOfFile: file, encoding: .utf8)) ?? "") { return true }
             usleep(10_000)
         }

@@ -57,7 +57,7 @@ final class TLSLab {
     var allLogs: String { processes.keys.sorted().map { "── \($0)\n" + log($0) }.joined() }
 
     func wait(_ condition: () -> Bool) -> Bool {
-        let end = Date().addingTimeInterval(20)
+        let end = Date().addingTimeInterval(60)
         while Date() < end {
             if condition() { return true }
             usleep(50_000)

@@ -12,7 +12,7 @@ BUNDLE_CONTROL, BUNDLE_ADD = 33, 34
 OPEN, OPEN_REPLY, COMMIT, COMMIT_REPLY = 0, 1, 4, 5
 AGGREGATE, TABLE_FEATURES = 2, 12
 # What a slow machine may need for anything that takes no time by itself.
-PATIENCE = 20
+PATIENCE = 60
 
 
 def message(kind, xid, body=b""):

@@ -209,7 +209,7 @@ def a_full_queue(lab):
     expect(drops.get("transmitQueueFull", 0) > 100, f"drops: {drops}")
     expect(answered >= sent - 1, f"{sent - answered} of {sent} pings between other ports were lost")
     times = [float(t) for t in re.findall(r"time=([0-9.]+) ms", lab.read(worst.file))]
-    expect(max(times) < 500, f"a ping between other ports took {max(times)} ms")
+    expect(max(times) < 5000, f"a ping between other ports took {max(times)} ms")
     expect(switch.is_running(), "the switch ended")
     return f"16 MiB between other ports took {busy:.2f} s, {alone:.2f} s without; {drops['transmitQueueFull']} counted drops; slowest ping {max(times):.1f} ms"
 
@@ -244,7 +244,7 @@ def a_peer_that_stops_reading(lab):
     sent, answered = pings.stop()
     expect(answered >= sent - 1, f"{sent - answered} of {sent} pings between other ports were lost")
     times = [float(t) for t in re.findall(r"time=([0-9.]+) ms", lab.read(pings.file))]
-    expect(max(times) < 500, f"a ping between other ports took {max(times)} ms")
+    expect(max(times) < 5000, f"a ping between other ports took {max(times)} ms")
     switch.alive()
     return f"8 MiB between other ports in {took:.2f} s; drops by the switch {switch.drops()}, by the device {middle.counters('guest')['tx']['dropped'] - before[1]}"
 

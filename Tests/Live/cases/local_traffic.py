@@ -58,7 +58,7 @@ def no_offload_at_the_receiver(lab, one, two):
     expect(mean > 1600, f"the sender's frames had {mean:.0f} bytes on average: no large segments")
 
 
-@case(("packet", "packet"), ("tap", "tap"), tools=["iperf3"])
+@case(("packet", "packet"), ("tap", "tap"), tools=["iperf3"], quick=[("tap", "tap")])
 def no_offload_at_the_sender(lab, one, two):
     """A sender that finishes its own checksums and segments gets through, too."""
     _, middle, (a, b) = started(lab, (one, two))
@@ -88,7 +88,7 @@ def xdp_traffic(lab):
         transfer(b.space, a.space, b.to(a, is_v6))
 
 
-@case(("packet", "packet"), ("tap", "packet"), tools=["iperf3", "tcpdump"])
+@case(("packet", "packet"), ("tap", "packet"), tools=["iperf3", "tcpdump"], quick=[("tap", "packet")])
 def large_mtu(lab, one, two):
     """A path of 9,000 bytes carries frames of 9,000 bytes, whole."""
     _, middle, (a, b) = started(lab, (one, two), mtu=9000)
@@ -102,7 +102,7 @@ def large_mtu(lab, one, two):
     expect(max(lengths) == 9014, f"the longest frame had {max(lengths)} bytes, not 9,014")
 
 
-@case(("packet", "packet"), ("tap", "tap"), tools=["tcpdump", "tshark"])
+@case(("packet", "packet"), ("tap", "tap"), tools=["tcpdump", "tshark"], quick=[("packet", "packet")])
 def fragments(lab, one, two):
     """Datagrams longer than the MTU arrive in fragments, IPv4 and IPv6."""
     _, _, (a, b) = started(lab, (one, two))

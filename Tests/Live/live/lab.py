@@ -12,8 +12,11 @@ import time
 
 from .case import Failure
 
+# Limits are said for a machine with nothing else to do; one that has waits so many times as long before it gives up.
+PATIENCE = 5
 
-def run(*command, check=True, timeout=60, **more):
+
+def run(*command, check=True, timeout=60 * PATIENCE, **more):
     """A command to its end. Its output, unless `check` is False: then the finished process."""
     command = [str(c) for c in command]
     try:
@@ -27,7 +30,8 @@ def run(*command, check=True, timeout=60, **more):
 
 
 def until(condition, what, seconds=10.0, pause=0.05):
-    """Waits until the condition holds, and returns its value; fails the case with `what` after that time."""
+    """Waits until the condition holds, and returns its value; fails the case with `what` after that time, `PATIENCE` times."""
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

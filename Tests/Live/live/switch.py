@@ -7,7 +7,7 @@ import socket
 import subprocess
 
 from .case import Failure, expect
-from .lab import end, run, until
+from .lab import PATIENCE, end, run, until
 
 
 class Switch:
@@ -46,12 +46,12 @@ class Switch:
         expect(self.is_running(), lambda: f"the switch ended with status {self.process.returncode}:\n{self.text()[-3000:]}")
 
     def stop(self, seconds=5):
-        """SIGTERM; fails unless the switch ends well in that time."""
+        """SIGTERM; fails unless the switch ends well in that time, `PATIENCE` times."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            status = self.process.wait(seconds)
+            status = self.process.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
-            raise Failure(f"the switch did not end within {seconds} s of SIGTERM:\n{self.text()[-2000:]}") from None
+            raise Failure(f"the switch did not end within {seconds * PATIENCE} s of SIGTERM:\n{self.text()[-2000:]}") from None
         expect(status == 0, lambda: f"after SIGTERM the switch ended with status {status}:\n{self.text()[-2000:]}")
 
     def kill(self):
@@ -66,7 +66,7 @@ class Switch:
         self.process.send_signal(signal.SIGHUP)
         return until(lambda: next((line for line in self.text()[logged:].splitlines() if word in line), None), lambda: f"'{word}' in\n{self.text()[logged:]}")
 
-    def weft(self, *arguments, check=True, timeout=30):
+    def weft(self, *arguments, check=True, timeout=30 * PATIENCE):
         return run(self.lab.program, *arguments, "--socket", self.socket, check=check, timeout=timeout)
 
     def json(self, *arguments):

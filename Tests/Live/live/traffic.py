@@ -12,9 +12,9 @@ from .lab import end, run, until
 TRANSFER = os.path.join(os.path.dirname(__file__), "transfer.py")
 
 
-def ping(space, address, count=3, interval=0.05, wait=2, size=None, whole=False, check=True, seconds=60):
-    """Pings; how many answers came. With `check`, all must."""
-    command = ["ping", "-n", "-c", count, "-i", interval, "-W", wait]
+def ping(space, address, count=3, interval=0.05, wait=None, size=None, whole=False, check=True, seconds=60):
+    """Pings; how many answers came. With `check`, all must. `wait`: seconds for the last answers, two, or with `check` ten."""
+    command = ["ping", "-n", "-c", count, "-i", interval, "-W", wait or (10 if check else 2)]
     if size is not None:
         command += ["-s", size]
     if whole:
@@ -54,7 +54,7 @@ class Pings:
 
 
 def iperf(client, server, address, reverse=False, udp=False, streams=1, rate=20, seconds=1):
-    """iperf3 for that long; its result. Fails when nothing arrives by TCP, or when more than a tenth of the datagrams is lost."""
+    """iperf3 for that long; its result. Fails when nothing arrives by TCP, or when more than half of the datagrams is lost."""
     port = 5201
     listener = server.start("iperf3", "-s", "-1", "-p", port)
     try:
@@ -73,16 +73,16 @@ def iperf(client, server, address, reverse=False, udp=False, streams=1, rate=20,
         if udp:
             total = result["end"]["sum"]
             expect(total["packets"] > 0, "no datagrams were sent")
-            expect(total["lost_percent"] < 10, lambda: f"{total['lost_percent']:.1f} % of {total['packets']} datagrams were lost")
+            expect(total["lost_percent"] < 50, lambda: f"{total['lost_percent']:.1f} % of {total['packets']} datagrams were lost")
         else:
             received = result["end"]["sum_received"]["bytes"]
-            expect(received >= 1 << 20, lambda: f"only {received} bytes arrived by TCP within {seconds} s")
+            expect(received >= 1 << 16, lambda: f"only {received} bytes arrived by TCP within {seconds} s")
         return result["end"]
     finally:
         end(listener)
 
 
-def transfer(sender, receiver, address, megabytes=4, seconds=60):
+def transfer(sender, receiver, address, megabytes=4, seconds=240):
     """Sends that much by TCP; the receiver answers with the digest of what came, which must be the sender's. The seconds it took."""
     log = f"transfer-{time.monotonic_ns()}"
     server = receiver.start("python3", TRANSFER, "receive", log=log)
