@@ -90,10 +90,11 @@ private func take(_ messages: [ChannelMessage]) {
                 precondition(state(copy) == before, "half of an update is there")
                 return
             }
-            precondition(copy.revision == update.revision)
-            for host in copy.hostNames { precondition(copy.snapshot(host: host) != nil) }
+            precondition(copy.revisions[update.set] == update.revision)
+            for host in copy.hostNames { precondition((copy.snapshot(host: host) != nil) == copy.contains(host)) }
+        case .leads(let leads): copy.setCount = max(copy.setCount, leads.sets)
         case .unsubscribe(let host):
-            copy.forget(host)
+            for set in copy.revisions.keys { copy.forget(host, set: set) }
             precondition(!copy.contains(host))
         default: break
         }
@@ -101,5 +102,5 @@ private func take(_ messages: [ChannelMessage]) {
 }
 
 private func state(_ copy: UniversalCopy) -> [String] {
-    ["\(copy.revision)"] + copy.hostNames + copy.digests.map { "\($0)" }.sorted()
+    ["\(copy.sequence) \(copy.revisions)"] + copy.hostNames + copy.revisions.keys.sorted().flatMap { copy.digests(set: $0).map { "\($0)" }.sorted() }
 }
