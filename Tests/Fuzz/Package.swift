@@ -15,6 +15,8 @@ let targets = [
     fuzz("FuzzCapture", uses: "Ports"),
     fuzz("FuzzDatapath", uses: "Datapath", "Flow"),
     fuzz("FuzzOpenflow", uses: "OpenFlow", "Flow"),
+    fuzz("FuzzLiveness", uses: "Ports", "Wire"),
+    fuzz("FuzzChannel", uses: "PhysicalControl", "Translation", "Flow"),
     fuzz("FuzzNetwork", uses: "NetworkFile", "LogicalNetwork", "Translation"),
 ]
 
