@@ -293,7 +293,8 @@ import Wire
                 }
             }
             #expect(n == 1)
-            #expect(b.arrivals(1, milliseconds: inner == 0 ? 200 : 10_000).map(\.bytes) == (inner == 0 ? [] : [TunnelFrames.udp([1], trafficClass: 3)]))
+            #expect(
+                b.arrivals(1, milliseconds: inner == 0 ? 200 : 10_000).map(\.bytes) == (inner == 0 ? [] : [TunnelFrames.udp([1], trafficClass: 3)]))
             #expect(b.counters(worker: 0)?[.tunnelECN] == 1)
         }
     }
