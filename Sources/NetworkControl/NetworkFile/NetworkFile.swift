@@ -42,6 +42,17 @@ public enum NetworkFile {
         return network
     }
 
+    /// Reads the hosts from their node, to be judged with the network that they are for; nil, with what cannot be read, when something cannot.
+    public static func readHosts(_ node: Node) -> (hosts: [Host]?, faults: [NetworkFault]) {
+        let collector = FaultCollector()
+        var hosts: [Host]?
+        if var reader = ElementReader(Node([(Node("hosts"), node)]), what: "the network", collector) {
+            hosts = reader.elements("hosts").compactMap { host($0.name, $0.node, $0.place, collector) }
+            reader.finish()
+        }
+        return (collector.faults.isEmpty ? hosts : nil, collector.faults)
+    }
+
     /// Reads one tenant from a node, to be judged with the network that it is for (`NetworkDescription.validate(_:others:)`); also what cannot be read, if
     /// the rest can.
     public static func readTenant(_ name: String, _ node: Node) -> (tenant: Tenant?, faults: [NetworkFault]) {

@@ -30,14 +30,20 @@ extension ControllerCore {
         }
     }
 
+    /// What an edit is about, and nothing else changes.
+    enum Scope {
+        case network
+        case hosts
+        case tenant(old: Tenant?, new: Tenant?)
+    }
+
     /// What an edit makes of the network.
     struct Edited {
         var document: NetworkDocument
         var network: NetworkDescription
         /// From the network as it is.
         var difference: NetworkDifference
-        /// The tenant that the edit is about; nil when it may be about all of them.
-        var tenant: (old: Tenant?, new: Tenant?)?
+        var scope: Scope
         var isNew: Bool
     }
 
@@ -67,13 +73,23 @@ extension ControllerCore {
                 new.remove(at: path)
             }
             if path.count >= 2, path[0] == "tenants" { return try edited(new, tenant: path[1], network, isNew: present == nil) }
-            let network = try new.description()
-            if options.sets > 1, network.hosts.count > NumberSpace.hostLimit {
-                throw NetworkFaults([
-                    NetworkFault(.none, "\(network.hosts.count) hosts, with several sets of datapaths at most \(NumberSpace.hostLimit)")
-                ])
+            var edited = Edited(
+                document: new, network: network, difference: NetworkDifference(remove: [], put: []), scope: .network, isNew: present == nil)
+            if path.first == "hosts" {
+                edited.network.hosts = try new.hosts()
+                try edited.network.validate()
+                edited.scope = .hosts
+                edited.difference = NetworkDifference(
+                    from: NetworkDescription(hosts: network.hosts), to: NetworkDescription(hosts: edited.network.hosts))
+            } else {
+                edited.network = try new.description()
+                edited.difference = NetworkDifference(from: network, to: edited.network)
             }
-            return Edited(document: new, network: network, difference: NetworkDifference(from: self.network, to: network), isNew: present == nil)
+            let count = edited.network.hosts.count
+            if options.sets > 1, count > NumberSpace.hostLimit {
+                throw NetworkFaults([NetworkFault(.none, "\(count) hosts, with several sets of datapaths at most \(NumberSpace.hostLimit)")])
+            }
+            return edited
         } catch let faults as NetworkFaults {
             throw InterfaceError.invalid(faults.faults)
         }
@@ -89,7 +105,8 @@ extension ControllerCore {
         guard let node = document.node(at: ["tenants", name]) else {
             if let place { network.tenants.remove(at: place) }
             return Edited(
-                document: document, network: network, difference: NetworkDifference(from: old, to: nil), tenant: (old, nil), isNew: isNew)
+                document: document, network: network, difference: NetworkDifference(from: old, to: nil), scope: .tenant(old: old, new: nil),
+                isNew: isNew)
         }
         let read = NetworkFile.readTenant(name, node)
         var faults = read.faults
@@ -99,7 +116,8 @@ extension ControllerCore {
         guard faults.isEmpty, let tenant = read.tenant else { throw NetworkFaults(faults) }
         if let place { network.tenants[place] = tenant } else { network.tenants.append(tenant) }
         return Edited(
-            document: document, network: network, difference: NetworkDifference(from: old, to: tenant), tenant: (old, tenant), isNew: isNew)
+            document: document, network: network, difference: NetworkDifference(from: old, to: tenant), scope: .tenant(old: old, new: tenant),
+            isNew: isNew)
     }
 
     public struct ChangeResult: Sendable {
@@ -176,7 +194,11 @@ extension ControllerCore {
         for name in removed { sectionRevisions[name] = nil }
         // What others have written since the last look is followed later.
         if new == revision + 1 { revision = new }
-        if let tenant = edited.tenant { attachments.replace(tenant.old, with: tenant.new) } else { attachments = AttachmentIndex(network) }
+        switch edited.scope {
+        case .network: attachments = AttachmentIndex(network)
+        case .hosts: break
+        case .tenant(let old, let new): attachments.replace(old, with: new)
+        }
         let outcomes: [LogicalController.Outcome]
         do throws(StoreError) { outcomes = try compute(difference.remove, difference.put, from: before, new) } catch {
             throw InterfaceError.store("\(error)")
@@ -189,7 +211,7 @@ extension ControllerCore {
 
     /// A tenant's change is right as long as it and the hosts are what they were, and its attachments are nobody else's.
     private func basis(of edited: Edited, _ put: [StoredSection], _ removed: [String]) -> StoredChange.Basis {
-        guard options.sets > 1, edited.tenant != nil else { return .network(revision) }
+        guard options.sets > 1, case .tenant = edited.scope else { return .network(revision) }
         return .sections(
             Dictionary((put.map(\.name) + removed + ["hosts"]).map { ($0, sectionRevisions[$0] ?? 0) }, uniquingKeysWith: { a, _ in a }))
     }
@@ -198,8 +220,12 @@ extension ControllerCore {
         func all(_ tenants: [Tenant]) -> Set<StoredChange.Attachment> {
             Set(tenants.flatMap { t in AttachmentIndex.keys(of: t).map { StoredChange.Attachment(key: $0, tenant: t.name) } })
         }
-        let before = all(edited.tenant.map { [$0.old].compactMap(\.self) } ?? network.tenants)
-        let now = all(edited.tenant.map { [$0.new].compactMap(\.self) } ?? edited.network.tenants)
+        let (before, now) =
+            switch edited.scope {
+            case .network: (all(network.tenants), all(edited.network.tenants))
+            case .hosts: (all([]), all([]))
+            case .tenant(let old, let new): (all([old].compactMap(\.self)), all([new].compactMap(\.self)))
+            }
         return (Array(before.subtracting(now)), Array(now.subtracting(before)))
     }
 
@@ -244,13 +270,14 @@ extension ControllerCore {
         return progress
     }
 
-    /// What of the text is to be stored; for an element only its tenant is looked at.
+    /// What of the text is to be stored; for an element only its tenant, or the hosts, are looked at.
     func sections(from old: NetworkDocument, to new: NetworkDocument, _ edit: Edit) -> (put: [StoredSection], removed: [String]) {
         let path = edit.path
         if path.count >= 2, path[0] == "tenants", let now = new.section("tenant/" + path[1]) {
             // An element keeps its tenant's place, and a new tenant is the last.
             return (old.section(now.name) == now ? [] : [now], [])
         }
+        if path.first == "hosts", let now = new.section("hosts") { return (old.section("hosts") == now ? [] : [now], []) }
         let before = old.sections
         let now = new.sections
         return (now.values.filter { before[$0.name] != $0 }.sorted { $0.position < $1.position }, before.keys.filter { now[$0] == nil }.sorted())

@@ -32,23 +32,26 @@ extension ControllerCore {
             if !delta.names.contains("hosts") { document.remove(at: ["hosts"]) }
             for section in delta.put { try document.put(section) }
             if delta.put.contains(where: { $0.tenant == nil }) || document.node(at: ["hosts"]) == nil {
-                network = try document.description()
-                add(NetworkDifference(from: self.network, to: network))
-                attachments = AttachmentIndex(network)
-            } else {
-                for name in gone + delta.put.compactMap(\.tenant) {
-                    let place = network.tenants.firstIndex { $0.name == name }
-                    let old = place.map { network.tenants[$0] }
-                    let new = try document.tenant(name)
-                    if let place {
-                        if let new { network.tenants[place] = new } else { network.tenants.remove(at: place) }
-                    } else if let new {
-                        network.tenants.append(new)
-                    }
-                    add(NetworkDifference(from: old, to: new))
-                    attachments.replace(old, with: new)
-                }
+                let old = network.hosts
+                network.hosts = try document.hosts()
+                add(NetworkDifference(from: NetworkDescription(hosts: old), to: NetworkDescription(hosts: network.hosts)))
             }
+            var came: [Tenant] = []
+            for name in gone + delta.put.compactMap(\.tenant) {
+                let place = network.tenants.firstIndex { $0.name == name }
+                let old = place.map { network.tenants[$0] }
+                let new = try document.tenant(name)
+                if let place {
+                    if let new { network.tenants[place] = new } else { network.tenants.remove(at: place) }
+                } else if let new {
+                    network.tenants.append(new)
+                }
+                add(NetworkDifference(from: old, to: new))
+                attachments.replace(old, with: nil)
+                if let new { came.append(new) }
+            }
+            // What one tenant has left another may have taken.
+            for tenant in came { attachments.replace(nil, with: tenant) }
         } catch {
             throw .failed("the network that is stored is not taken by this version: \(error)")
         }

@@ -99,6 +99,14 @@ public struct NetworkDocument {
         return tenant
     }
 
+    /// The hosts of a network that has been judged.
+    func hosts() throws(NetworkFaults) -> [LogicalNetwork.Host] {
+        guard let node = node(at: ["hosts"]) else { return [] }
+        let read = NetworkFile.readHosts(node)
+        guard let hosts = read.hosts else { throw NetworkFaults(read.faults) }
+        return hosts
+    }
+
     // MARK: - Elements
 
     public func node(at path: Path) -> Node? {
@@ -167,11 +175,12 @@ public struct NetworkDocument {
 
     /// One of them.
     public func section(_ name: String) -> StoredSection? {
+        if name == "hosts" {
+            return Self.child(of: root, "hosts").flatMap { $0.mapping == nil ? nil : StoredSection(name: name, position: 0, text: Self.json($0)) }
+        }
         let tenants = Self.child(of: root, "tenants")?.mapping.map(Array.init) ?? []
         guard name.hasPrefix("tenant/"), let i = tenants.firstIndex(where: { $0.key.scalar?.string == String(name.dropFirst("tenant/".count)) })
-        else {
-            return sections[name]
-        }
+        else { return nil }
         return StoredSection(name: name, position: i + 1, text: Self.json(tenants[i].value))
     }
 
