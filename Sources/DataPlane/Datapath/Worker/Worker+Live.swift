@@ -28,8 +28,9 @@ extension Worker {
         finishBatch(now: now)
     }
 
-    /// Sends what leaves by ports, tells the control side of packets for controllers, and sends what waited in queues and is due.
-    @inline(__always) func finishBatch(now: UInt64) {
+    /// Sends what leaves by ports, tells the control side of packets for controllers, and sends what waited in queues and is due. Once a batch, and not part of what is
+    /// done for each packet.
+    @inline(never) func finishBatch(now: UInt64) {
         executor.stage?.flush()
         if executor.hasNewPacketIns { executor.announcePacketIns(now: now) }
         if nextDeparture <= now { sendDue(now: now) }
