@@ -387,6 +387,18 @@ import Translation
         #expect(hosts[2].ports["red/s/vm1"] != nil)
     }
 
+    @Test func whoWaitedWhileThereBecameMoreSetsLeadsNothing() throws {
+        let one = try ControllerLab(name: "one")
+        defer { one.remove() }
+        let two = try ControllerLab(name: "two", folder: one.folder, network: nil)
+        one.core.stop()
+        let store = try SQLiteStore(one.folder + "/store.sqlite")
+        #expect(try store.sets(atLeast: 2, for: "three", now: Date().timeIntervalSince1970) == 2)
+        two.core.seekLeadNow()
+        #expect(two.core.queue.sync { two.core.ledSets } == [])
+        #expect(try store.sets(atLeast: 1, for: "three", now: Date().timeIntervalSince1970) == 2)
+    }
+
     @Test func whatGoesBeyondTheNumbersOfASetIsRefused() throws {
         let cluster = try Cluster(["one"], sets: 2)
         let lab = cluster.labs[0]

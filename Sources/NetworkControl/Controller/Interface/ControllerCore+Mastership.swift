@@ -58,6 +58,14 @@ extension ControllerCore {
             loseLead(last, "another controller has its share", level: .notice)
             try store.release([given.mastership])
         }
+        if led.count >= share { return }
+        // Others may have made more of them while this one waited.
+        let count = try store.sets(atLeast: 1, for: options.name, now: now)
+        if count != options.sets {
+            log.error(
+                "leads nothing: the store has other sets of datapaths; start it again", metadata: ["here": "\(options.sets)", "store": "\(count)"])
+            return
+        }
         for set in 1...options.sets where led[set] == nil && led.count < share {
             guard
                 let taken = try store.acquire(Mastership.datapaths(set), owner: options.name, now: now, seconds: options.leaseSeconds)
