@@ -400,25 +400,29 @@ import Translation
     }
 
     @Test func whatGoesBeyondTheNumbersOfASetIsRefused() throws {
-        let cluster = try Cluster(["one"], sets: 2)
-        let lab = cluster.labs[0]
-        defer { lab.remove() }
-        // Host C has a port of green, which is in the second set, as red is.
-        try lab.delete("tenants/blue")
-        try lab.put("tenants/red", "{}")
-        #expect(cluster.set(of: "red") == 1 && cluster.set(of: "green") == 2)
+        let cluster = try Cluster(["one", "two"], sets: 2)
+        defer { cluster.labs[0].remove() }
+        // Host C has a port of green, which is in the second set.
+        let (first, second) = (cluster.leader(1), cluster.leader(2))
+        #expect(first !== second && cluster.set(of: "green") == 2)
         func ports(_ count: Int) -> String {
-            let all = (0..<count).map {
-                #""p\#($0)": {"mac": "02:00:00:00:\#(String(256 + $0 / 256, radix: 16).suffix(2)):\#(String(256 + $0 % 256, radix: 16).suffix(2))", "host": "C"}"#
-            }
-            return #"{"switches": {"s": {"ports": {"# + all.joined(separator: ", ") + "}}}}"
+            func byte(_ n: Int) -> String { String(String(256 + n, radix: 16).suffix(2)) }
+            let all = (0..<count).map { #""p\#($0)": {"mac": "02:00:00:00:\#(byte($0 / 256)):\#(byte($0 % 256))", "host": "C"}"# }
+            return #"{"ports": {"# + all.joined(separator: ", ") + "}}"
         }
         let limit = Int(NumberSpace.portsPerHost)
-        #expect(throws: InterfaceError.self) { try lab.put("tenants/red", ports(limit + 1)) }
-        try lab.put("tenants/red", ports(limit))
-        #expect(throws: InterfaceError.self) { try lab.put("tenants/red/switches/s/ports/more", #"{"mac": "02:00:00:01:00:00", "host": "C"}"#) }
+        #expect(throws: InterfaceError.self) { try second.put("tenants/green/switches/big", ports(limit)) }
+        try second.put("tenants/green/switches/big", ports(limit - 1))
+        let more = #"{"mac": "02:00:00:01:00:00", "host": "C"}"#
+        #expect(throws: InterfaceError.self) { try second.put("tenants/green/switches/big/ports/more", more) }
+        // Nor as a part of a network that the other one is given.
+        cluster.follow()
+        let json = try first.core.queue.sync { try first.core.read([]).json }
+        #expect(json.contains(#""p0":"#))
+        let larger = json.replacingOccurrences(of: #""p0":"#, with: #""more":\#(more),"p0":"#)
+        #expect(throws: InterfaceError.self) { try first.change(.replace(.json(Array(larger.utf8)))) }
         // Those of the other set are others.
-        try lab.put("tenants/green/switches/web/ports/more", #"{"mac": "02:00:00:01:00:00", "host": "C"}"#)
+        try first.put("tenants/blue/switches/web/ports/more", more)
     }
 
     @Test func numbersOfHostsAreKeptAndGivenAnewAsLateAsPossible() {

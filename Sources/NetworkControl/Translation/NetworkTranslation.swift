@@ -193,9 +193,6 @@ public final class NetworkTranslation {
     /// Lets a host have the number that it has everywhere; before it is put.
     public func adopt(host name: String, number: UInt64) { input.adopt(host: name, number: number) }
 
-    /// How many numbers of ports a host has in use.
-    public func portCount(host name: String) -> Int { input.hosts.existing(name).flatMap { ports[$0]?.all.count } ?? 0 }
-
     public func hostNumber(_ name: String) -> UInt64? { input.hosts.existing(name) }
 
     func hostAddress(_ host: UInt64) -> IPAddress? {

@@ -21,7 +21,7 @@ final class ChassisHost: @unchecked Sendable {
         let configuration = daemon.configuration
         guard !configuration.chassis.isEmpty, let host = configuration.host, let agent = daemon.agent else { return nil }
         self.agent = agent
-        let link = LogicalLink(name: ChannelMessage.Hello.chassisPrefix + host, log: log)
+        let link = LogicalLink(name: ChannelMessage.Hello.chassisName(host), log: log)
         self.link = link
         let addresses = configuration.chassis.compactMap { target -> StreamAddress? in
             guard case .connect(let host, let port, let isSecure) = target else { return nil }

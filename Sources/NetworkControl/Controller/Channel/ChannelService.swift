@@ -91,6 +91,8 @@ public final class ChannelService {
     private final class Receiver: ChannelConversation {
         private unowned let service: ChannelService
         var name: String?
+        /// nil for a physical controller.
+        var chassisHost: String?
         /// By set.
         var subscriptions: [Int: UniversalSubscription] = [:]
         var have: [Int: [UniversalGroup: UniversalDigest]] = [:]
@@ -107,10 +109,6 @@ public final class ChannelService {
         override func handle(_ message: ChannelMessage) throws(ChannelError) { try service.handle(message, self) }
         override func lost(_ reason: String) { service.ended(self, reason) }
 
-        /// The host that has this name as one that customizes itself; nil for a physical controller.
-        func host(_ name: String) -> String? {
-            name.hasPrefix(ChannelMessage.Hello.chassisPrefix) ? String(name.dropFirst(ChannelMessage.Hello.chassisPrefix.count)) : nil
-        }
         func contains(_ host: String) -> Bool { subscriptions.values.contains { $0.contains(host) } }
     }
 
@@ -137,7 +135,7 @@ public final class ChannelService {
             }
             for d in digests { r.have[set, default: [:]][d.group] = d.digest }
         case .subscribe(let set, let hosts):
-            if core.options.requiresCertificateNames, let own = r.host(name), let other = hosts.first(where: { $0 != own }) {
+            if core.options.requiresCertificateNames, let own = r.chassisHost, let other = hosts.first(where: { $0 != own }) {
                 throw ChannelError("a host asks for another one, \(other)")
             }
             // The lease may have gone while this was on its way.
@@ -176,12 +174,12 @@ public final class ChannelService {
         guard hello.version == ChannelMessage.Hello.version else { throw ChannelError("it speaks version \(hello.version)") }
         guard (1...200).contains(hello.name.utf8.count) else { throw ChannelError("it has no name of 1 to 200 bytes") }
         guard hello.name != core.options.name else { throw ChannelError("it has this controller's own name") }
-        if core.options.requiresCertificateNames, !r.transport.certificateNames.contains(r.host(hello.name) ?? hello.name) {
+        if core.options.requiresCertificateNames, !r.transport.certificateNames.contains(hello.chassisHost ?? hello.name) {
             throw ChannelError("its certificate does not have the name of \(hello.name)")
         }
         // The same one again, whose old connection has not been missed yet.
         let old = receivers.values.filter { $0.name == hello.name }
-        r.name = hello.name
+        (r.name, r.chassisHost) = (hello.name, hello.chassisHost)
         for other in old { other.close("it has connected anew") }
         log.notice("a controller of hosts is here", metadata: ["name": "\(hello.name)", "peer": "\(r.peer)"])
         r.send(.hello(.init(name: core.options.name)))

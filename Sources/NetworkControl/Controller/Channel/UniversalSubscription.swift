@@ -2,8 +2,8 @@ import Flow
 import PhysicalControl
 import Translation
 
-/// What one receiver of universal data has been told of one set of datapaths: which hosts it asked for and which datapaths these need, so that it gets those and no others (spec 000-056,
-/// H10).
+/// What one receiver of universal data has been told of one set of datapaths: which hosts it asked for and which datapaths these need, so that it
+/// gets those and no others (spec 000-056, H10).
 ///
 /// Invariant: what it has been told together is the facts of its hosts, and the groups of every datapath that one of them implements. Cost of a change: its size,
 /// and a look at the receiver's hosts for each datapath that it touches.

@@ -4,7 +4,7 @@ import LogicalNetwork
 import NetworkFile
 import Translation
 
-/// Changes: judged, computed, stored, given out.
+/// Changes: judged, stored, computed, given out.
 extension ControllerCore {
     public enum Edit: Sendable {
         /// The whole network.
@@ -72,7 +72,7 @@ extension ControllerCore {
                 guard present != nil else { throw InterfaceError.notFound(path) }
                 new.remove(at: path)
             }
-            if path.count >= 2, path[0] == "tenants" { return try edited(new, tenant: path[1], network, isNew: present == nil) }
+            if path.count >= 2, path[0] == "tenants" { return try edited(new, tenant: path[1], isNew: present == nil) }
             var edited = Edited(
                 document: new, network: network, difference: NetworkDifference(remove: [], put: []), scope: .network, isNew: present == nil)
             if path.first == "hosts" {
@@ -96,10 +96,8 @@ extension ControllerCore {
     }
 
     /// Judges one tenant of a document whose others are those of a network that is right.
-    func edited(
-        _ document: NetworkDocument, tenant name: String, _ current: NetworkDescription, isNew: Bool
-    ) throws(NetworkFaults) -> Edited {
-        var network = current
+    func edited(_ document: NetworkDocument, tenant name: String, isNew: Bool) throws(NetworkFaults) -> Edited {
+        var network = self.network
         let place = network.tenants.firstIndex { $0.name == name }
         let old = place.map { network.tenants[$0] }
         guard let node = document.node(at: ["tenants", name]) else {
@@ -163,7 +161,7 @@ extension ControllerCore {
         let difference = edited.difference
         var sets = tenantSets
         sets.settle(edited.network.tenants.map(\.name), among: choice)
-        if options.sets > 1 { try checkPorts(difference, sets) }
+        if options.sets > 1 { try checkPorts(edited, sets) }
         var (put, removed) = sections(from: document, to: edited.document, edit)
         for i in put.indices { put[i].set = put[i].tenant.flatMap { sets[$0] } ?? 0 }
         if put.isEmpty, removed.isEmpty, difference.isEmpty {
@@ -229,25 +227,20 @@ extension ControllerCore {
         return (Array(before.subtracting(now)), Array(now.subtracting(before)))
     }
 
-    /// Refuses more ports of a set on one host than there are numbers.
-    private func checkPorts(_ difference: NetworkDifference, _ sets: TenantSets) throws(InterfaceError) {
+    /// Refuses more ports of a set on one host than there are numbers, whoever leads the set.
+    private func checkPorts(_ edited: Edited, _ sets: TenantSets) throws(InterfaceError) {
         struct Place: Hashable {
             var set: Int
             var host: String
         }
-        var more: [Place: Int] = [:]
-        func count(_ elements: [NetworkElement], _ amount: Int) {
-            for element in elements {
-                guard let host = element.portHost, let tenant = element.tenant, let set = sets[tenant] ?? tenantSets[tenant] else { continue }
-                more[Place(set: set, host: host), default: 0] += amount
-            }
+        let concerned = Set(edited.difference.put.compactMap { $0.isPortOfHost ? $0.tenant.flatMap { sets[$0] } : nil })
+        var counts: [Place: Int] = [:]
+        for tenant in edited.network.tenants {
+            guard let set = sets[tenant.name], concerned.contains(set) else { continue }
+            for (_, _, port) in tenant.hostPorts { if let host = port.host { counts[Place(set: set, host: host), default: 0] += 1 } }
         }
-        count(difference.put, 1)
-        count(difference.remove, -1)
-        let faults = more.compactMap { place, amount -> NetworkFault? in
-            let count = (led[place.set]?.logical.translation.portCount(host: place.host) ?? 0) + amount
-            guard amount > 0, count > NumberSpace.portsPerHost else { return nil }
-            return NetworkFault(
+        let faults = counts.filter { $0.value > NumberSpace.portsPerHost }.map { place, count in
+            NetworkFault(
                 .none, "host \(place.host) would have \(count) ports of one set of datapaths, and can have \(NumberSpace.portsPerHost)")
         }
         if !faults.isEmpty { throw .invalid(faults) }
@@ -298,19 +291,24 @@ extension ControllerCore {
     }
 
     public func plan(_ edit: Edit, _ precondition: Precondition = Precondition()) throws -> Plan {
-        _ = try set(for: edit)
+        let choice = try set(for: edit).sets
         let edited = try edited(edit, precondition)
         let difference = edited.difference
         var sets = tenantSets
-        sets.settle(edited.network.tenants.map(\.name), among: ledSets)
-        let updates =
-            difference.isEmpty
-            ? [] : led.values.flatMap { $0.logical.plan(options.sets == 1 ? edited.network : sets.part($0.number, of: edited.network)) }
+        sets.settle(edited.network.tenants.map(\.name), among: choice)
+        var modifications: [String: Int] = [:]
+        var gone: Set<String> = []
+        for set in difference.isEmpty ? [] : Array(led.values) {
+            for update in set.logical.plan(options.sets == 1 ? edited.network : sets.part(set.number, of: edited.network)) {
+                modifications[update.host, default: 0] += update.modifications.count
+                if update.isGone { gone.insert(update.host) }
+            }
+        }
         return Plan(
             revision: revision, summary: difference.isEmpty ? "nothing changes" : difference.summary, changes: difference.lines,
-            modifications: updates.reduce(0) { $0 + $1.modifications.count },
-            hosts: updates.filter { !$0.modifications.isEmpty || $0.isGone }.map {
-                Plan.Host(host: $0.host, modifications: $0.modifications.count, isGone: $0.isGone)
+            modifications: modifications.values.reduce(0, +),
+            hosts: modifications.filter { $0.value > 0 || gone.contains($0.key) }.sorted { $0.key < $1.key }.map {
+                Plan.Host(host: $0.key, modifications: $0.value, isGone: gone.contains($0.key))
             })
     }
 }

@@ -41,11 +41,14 @@ public enum ChannelMessage: Sendable {
     /// Who speaks, in which version of this protocol.
     public struct Hello: Codable, Hashable, Sendable {
         public static let version = 2
-        /// Before the name of a host that customizes itself.
-        public static let chassisPrefix = "chassis/"
+        private static let chassisPrefix = "chassis/"
+        /// What a host that customizes itself is called.
+        public static func chassisName(_ host: String) -> String { chassisPrefix + host }
         public var version = Hello.version
         public var name: String
         public init(name: String) { self.name = name }
+        /// The host that customizes itself by this name; nil for a physical controller.
+        public var chassisHost: String? { name.hasPrefix(Self.chassisPrefix) ? String(name.dropFirst(Self.chassisPrefix.count)) : nil }
     }
 
     /// Who leads what.
